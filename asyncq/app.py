@@ -1,0 +1,196 @@
+"""`AsyncQ`: the thin face over wiring and worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextvars import Token
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar, Unpack
+from weakref import WeakKeyDictionary
+
+from asyncq.config import Connection
+from asyncq.contracts import Driver
+from asyncq.current import Host, apps, current_app
+from asyncq.drivers import connect
+from asyncq.errors import HandlerStuck
+from asyncq.events import Event, JobFailed, JobProcessed, JobProcessing, Looping
+from asyncq.job import AnyJob, JobHandle, Request, requests_of
+from asyncq.listeners import Listeners
+from asyncq.project import choose, read_project
+from asyncq.registry import Registry
+from asyncq.session import Session
+from asyncq.settings import DispatchOptions, Middleware
+from asyncq.wiring import Engine, Setup
+from asyncq.worker.options import EmbeddedOptions, worker_options
+
+__all__ = ["AsyncQ", "Lifespan", "default_app"]
+
+_log = logging.getLogger("asyncq.worker")
+
+E = TypeVar("E", bound=Event)
+L = TypeVar("L", bound=Callable[..., Any])
+
+
+class Lifespan(Protocol):
+    """What ASGI frameworks take as `lifespan=`."""
+
+    def __call__(self, app: Any, /) -> AbstractAsyncContextManager[None]: ...
+
+
+class AsyncQ:
+    """An application: its connections, its middleware, its listeners.
+
+    `url` is the connection `default`; `connections` names several. Without either, those of the environment, of
+    `[tool.asyncq]` in `pyproject.toml`, and last the embedded SQLite file `.asyncq/queue.db` in the project's root are
+    taken. `failed` names the connection, or the URL, that keeps the failed jobs of all; by default each keeps its own.
+    `jobs` are modules that define jobs.
+    """
+
+    def __init__(
+        self,
+        url: str | Connection | None = None,
+        *,
+        name: str | None = None,
+        default: str | None = None,
+        connections: Mapping[str, str | Connection] | None = None,
+        middleware: Sequence[Middleware] = (),
+        jobs: Sequence[str] = (),
+        failed: str | None = None,
+    ) -> None:
+        project = read_project()
+        choice = choose(project, url=url, connections=connections, default=default, failed=failed)
+        self.name = name or project.name
+        self.default = choice.default
+        self.jobs = tuple(jobs)
+        self.connections = dict(choice.connections)
+        self.listeners = Listeners()
+        self.registry = Registry()
+        self.failed_on = choice.failed_on
+        self._middleware = tuple(middleware)
+        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
+        self._entered: list[tuple[Session, Token[Host | None]]] = []
+        self._drivers()  # a wrong URL is refused here, not at the first dispatch
+        apps.built.add(self)
+
+    def __repr__(self) -> str:
+        return f"AsyncQ({self.name!r}, {', '.join(f'{k}={v!r}' for k, v in self.connections.items())})"
+
+    async def __aenter__(self) -> Self:
+        session = self._session()
+        await session.acquire()
+        self._entered.append((session, current_app.set(self)))
+        apps.open.append(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        session, token = self._entered.pop()
+        apps.open.remove(self)
+        try:
+            current_app.reset(token)
+        except ValueError:
+            # pytest and some servers leave in another context than they entered in, where it was never set.
+            current_app.set(None)
+        await session.release()
+
+    async def engine(self) -> Engine:
+        """Return the open engine of the running loop; where there is none, open one that lasts as long as the loop."""
+        session = self._session()
+        return session.engine or await session.keep()
+
+    async def dispatch(self, requests: Sequence[Request]) -> Sequence[JobHandle[Any]]:
+        """Push the jobs; answers in their order."""
+        return await (await self.engine()).dispatch(requests)
+
+    async def dispatch_many(
+        self, jobs: Sequence[AnyJob], /, **options: Unpack[DispatchOptions]
+    ) -> Sequence[JobHandle[Any]]:
+        """Dispatch jobs together through this app."""
+        return await self.dispatch(requests_of(jobs, options))
+
+    async def dispatch_sync(self, request: Request) -> Any:
+        """Run a job here and now."""
+        return await (await self.engine()).dispatch_sync(request)
+
+    def on(self, kind: type[E]) -> Callable[[L], L]:
+        """Decorate a listener, sync or async, of one type of event; `Event` hears all."""
+
+        def decorate(listener: L) -> L:
+            self.listeners.add(kind, listener)
+            return listener
+
+        return decorate
+
+    def before(self, listener: L) -> L:
+        """Decorate a listener that is called before each attempt."""
+        return self.on(JobProcessing)(listener)
+
+    def after(self, listener: L) -> L:
+        """Decorate a listener that is called after each job that was done."""
+        return self.on(JobProcessed)(listener)
+
+    def failing(self, listener: L) -> L:
+        """Decorate a listener that is called when a job has failed for good."""
+        return self.on(JobFailed)(listener)
+
+    def looping(self, listener: L) -> L:
+        """Decorate a listener that is called before each look for jobs; it may return False to veto the round."""
+        return self.on(Looping)(listener)
+
+    def worker(self, *queues: str, **options: Unpack[EmbeddedOptions]) -> AbstractAsyncContextManager[None]:
+        """Work in this loop while the block lasts; touches no signal and no logging configuration.
+
+        Leaving the block drains the worker: running jobs get `grace` seconds, the rest is handed back.
+        """
+        from asyncq.worker.embedded import embedded_worker
+
+        return embedded_worker(self, worker_options(queues, options))
+
+    def lifespan(
+        self, *, work: bool = False, queues: Sequence[str] = (), **options: Unpack[EmbeddedOptions]
+    ) -> Lifespan:
+        """Return a lifespan for an ASGI framework: it opens the app and, with `work=True`, a worker in its loop."""
+
+        @asynccontextmanager
+        async def span(api: Any, /) -> AsyncGenerator[None]:
+            try:
+                async with AsyncExitStack() as stack:
+                    await stack.enter_async_context(self)
+                    if work:
+                        await stack.enter_async_context(self.worker(*queues, **options))
+                    yield
+            except HandlerStuck as error:  # the server ends its process now, and the handler with it
+                _log.error("%s", error)
+
+        return span
+
+    def _session(self) -> Session:
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None:
+            session = self._sessions[loop] = Session(self._drivers, self._setup())
+        return session
+
+    def _drivers(self) -> Mapping[str, Driver]:
+        return {name: connect(connection, name=name) for name, connection in self.connections.items()}
+
+    def _setup(self) -> Setup:
+        settings = {name: item.settings(name) for name, item in self.connections.items()}
+        return Setup(
+            default=self.default,
+            queues={name: item.queue for name, item in settings.items()},
+            block_for={name: item.block_for for name, item in settings.items()},
+            middleware=self._middleware,
+            failed_on=self.failed_on,
+            listeners=self.listeners,
+            registry=self.registry,
+        )
+
+
+def default_app() -> AsyncQ:
+    """Make the app of a process that built none."""
+    return AsyncQ()

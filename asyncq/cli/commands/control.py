@@ -1,0 +1,54 @@
+"""`asyncq restart`, `pause` and `resume`: what running workers are told."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from asyncq.cli.commands.options import App, finite
+
+__all__ = ["add_to"]
+
+Queue = Annotated[str | None, typer.Argument(metavar="[CONNECTION:]QUEUE")]
+
+
+def add_to(line: typer.Typer) -> None:
+    """Add the commands."""
+    line.command("restart")(restart)
+    line.command("pause")(pause)
+    line.command("resume")(resume)
+
+
+def restart(*, app: App = None) -> None:
+    """Let all workers end after the jobs that they run, for new code."""
+    from asyncq.cli import steering
+
+    steering.restart(app)
+
+
+def pause(
+    *,
+    queue: Queue = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every queue.")] = False,
+    seconds: Annotated[
+        float | None, typer.Option("--for", min=0.001, callback=finite, metavar="SECONDS", help="Only so long.")
+    ] = None,
+    app: App = None,
+) -> None:
+    """Let workers take no more jobs of a queue."""
+    from asyncq.cli import steering
+
+    steering.pause(app, queue, everything=everything, seconds=seconds)
+
+
+def resume(
+    *,
+    queue: Queue = None,
+    everything: Annotated[bool, typer.Option("--all", help="Lift the pause of all queues.")] = False,
+    app: App = None,
+) -> None:
+    """Let workers take jobs of a queue again."""
+    from asyncq.cli import steering
+
+    steering.resume(app, queue, everything=everything)

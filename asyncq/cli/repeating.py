@@ -1,0 +1,58 @@
+"""Retries failed jobs, and says what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asyncq.cli.failures import FAILED, UsageError
+from asyncq.cli.output import say, write_json
+from asyncq.cli.session import with_engine
+from asyncq.retrying import Retried, retry_all, retry_jobs
+from asyncq.wiring import Engine
+
+__all__ = ["retry_failed"]
+
+
+def retry_failed(asked: str | None, ids: Sequence[str], queue: str | None, *, as_json: bool) -> int:
+    """Retry jobs by id, all of them, or those of one queue; returns 1 where one could not be retried."""
+    everything = list(ids) == ["all"] or (not ids and queue is not None)
+    if not ids and queue is None:
+        raise UsageError("say what to retry: ids, `all`, or --queue NAME; `asyncq failed` lists the ids")
+    if not everything and (queue is not None or "all" in ids):
+        raise UsageError("retry takes ids, or all of them (`all`, --queue NAME), not both")
+    done = with_engine(asked, lambda engine: _retry(engine, None if everything else ids, queue, quiet=as_json))
+    if as_json:
+        write_json([_row(item) for item in done])
+    elif not done:
+        say("no failed jobs")
+    return 0 if all(item.pushed for item in done) else FAILED
+
+
+async def _retry(engine: Engine, ids: Sequence[str] | None, queue: str | None, *, quiet: bool) -> Sequence[Retried]:
+    if ids is not None:
+        answers = await retry_jobs(engine, list(dict.fromkeys(ids)))
+        for item in () if quiet else answers:
+            _tell(item)
+        return answers
+    done: list[Retried] = []
+    async for item in retry_all(engine, queue):
+        done.append(item)
+        if not quiet:
+            _tell(item)
+    return done
+
+
+def _tell(item: Retried) -> None:
+    if item.job is None:
+        say(f"{item.id}: no failed job has this id; `asyncq failed` lists them")
+    elif not item.pushed:
+        say(f"{item.id}: a job of this id is in its queue already; the failed record is kept")
+    else:
+        print(item.id)
+        say(f"{item.id}: {item.job.name} is back in queue {item.job.queue} of {item.job.connection}")
+
+
+def _row(item: Retried) -> dict[str, object]:
+    job = item.job
+    status = "unknown" if job is None else "retried" if item.pushed else "waiting already"
+    return {"id": item.id, "status": status, "job": job and job.name, "queue": job and job.queue}

@@ -1,0 +1,65 @@
+"""Instants and durations, with the seam where tests turn the time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from asyncq.errors import ConfigError
+
+__all__ = ["SYSTEM_CLOCK", "Clock", "Seconds", "delay_of", "iso", "seconds"]
+
+Seconds = float | timedelta
+"""A duration as the public border takes it; inside, durations are seconds as float."""
+
+
+async def _sleep(delay: float) -> None:
+    import anyio  # here, since a module that only defines jobs does not need it
+
+    await anyio.sleep(delay)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Where a driver without a server takes its time from."""
+
+    now: Callable[[], float] = time.time
+    """Unix seconds."""
+    monotonic: Callable[[], float] = time.monotonic
+    wait: Callable[[float], Awaitable[object]] = _sleep
+    """An async function that returns after so many seconds of this clock."""
+
+
+SYSTEM_CLOCK = Clock()
+
+
+def seconds(value: object, what: str) -> float:
+    """Return a duration in seconds; refuse what is none, naming it by `what`."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{what} takes seconds or a timedelta, not {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{what} takes a finite number of seconds, not {value!r}")
+    return float(value)
+
+
+def delay_of(value: Seconds | datetime, what: str = "delay") -> tuple[float, float | None]:
+    """Return (delay, due_at): a duration as seconds from now, an aware datetime as unix seconds.
+
+    Raises:
+        ConfigError: for a datetime without a time zone, which names no instant.
+    """
+    if not isinstance(value, datetime):
+        return max(0.0, seconds(value, what)), None
+    if value.tzinfo is None:
+        raise ConfigError(f"{what}={value!r} has no time zone; write datetime(..., tzinfo=UTC) or pass a timedelta")
+    return 0.0, value.timestamp()
+
+
+def iso(at: float) -> str:
+    """Return an instant as people and machines read it."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,98 @@
+"""`JobContext`: what a running job may know and do."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from asyncq.clock import Seconds
+from asyncq.errors import Fail, Release, Skip
+
+if TYPE_CHECKING:
+    import anyio
+
+    from asyncq.job import Job
+    from asyncq.payload import Payload, Reservation
+    from asyncq.run import Cause, Run
+
+__all__ = ["JobContext"]
+
+_log = logging.getLogger("asyncq.job")
+
+
+class JobContext:
+    """What a running job may know and do; injected by its type, or taken from `asyncq.current()`."""
+
+    __slots__ = ("_log", "connection", "job", "payload", "reservation", "run", "stopping")
+
+    def __init__(
+        self, job: Job, payload: Payload, reservation: Reservation, *, connection: str, stopping: anyio.Event, run: Run
+    ) -> None:
+        self.job = job
+        self.payload = payload
+        self.reservation = reservation
+        self.connection = connection
+        self.stopping = stopping
+        """Set when the worker drains, so that a long job can hand itself back."""
+        self.run = run
+        """The engine's side of this attempt."""
+        self._log: logging.LoggerAdapter[logging.Logger] | None = None
+
+    def __repr__(self) -> str:
+        return f"JobContext({self.payload.name} {self.id}, attempt {self.attempt})"
+
+    @property
+    def id(self) -> str:
+        """Id of the job; the same for all its attempts."""
+        return self.reservation.id
+
+    @property
+    def attempt(self) -> int:
+        """Number of this attempt, from 1."""
+        return self.reservation.attempt
+
+    @property
+    def crashes(self) -> int:
+        """How often a worker died in this job since its last verdict."""
+        return self.reservation.crashes
+
+    @property
+    def queue(self) -> str:
+        """Name of the queue that the job came from."""
+        return self.reservation.queue
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When this attempt times out, None where it has no timeout."""
+        deadline = self.run.deadline
+        return None if deadline is None else datetime.fromtimestamp(time.time() + deadline - time.monotonic(), UTC)
+
+    @property
+    def interruption(self) -> Cause | None:
+        """Why this run is being cancelled: `timeout`, `shutdown`, `lease_lost` or `user`; None while it is not."""
+        return self.run.cause
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger that adds the job's id, name, queue and attempt to each record."""
+        if self._log is None:
+            self._log = logging.LoggerAdapter(_log, self._fields())
+        return self._log
+
+    def _fields(self) -> Mapping[str, Any]:
+        return {"id": self.id, "job": self.payload.name, "queue": self.queue, "attempt": self.attempt}
+
+    def release(self, delay: Seconds | datetime = 0) -> NoReturn:
+        """End this attempt and put the job back, due after `delay`."""
+        raise Release(delay)
+
+    def fail(self, reason: BaseException | str | None = None) -> NoReturn:
+        """Fail the job for good, whatever tries are left."""
+        raise Fail(reason)
+
+    def skip(self, reason: str | None = None) -> NoReturn:
+        """End the job as done without doing its work."""
+        raise Skip(reason)

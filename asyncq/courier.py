@@ -1,0 +1,71 @@
+"""Concurrent dispatches share one push: what arrives while a push is under way leaves together with the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from asyncq.contracts import Driver
+from asyncq.payload import Envelope, Pushed
+
+__all__ = ["Courier"]
+
+_Waiting = tuple[Sequence[Envelope], "asyncio.Future[Sequence[Pushed]]"]
+
+
+class Courier:
+    """Carries the pushes of one connection, one call at a time.
+
+    The call runs in a task of the courier's, so that a caller who is cancelled neither tears the others' push nor
+    leaves it in doubt. The task lives only while there is something to push, and `close` waits for it.
+    """
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._waiting: list[_Waiting] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def push(self, envelopes: Sequence[Envelope]) -> Sequence[Pushed]:
+        """Push the envelopes, all of them or none; answers in their order."""
+        future: asyncio.Future[Sequence[Pushed]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((envelopes, future))
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._carry())
+        return await future
+
+    async def close(self) -> None:
+        """Return when everything that was accepted has been pushed."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _carry(self) -> None:
+        try:
+            while self._waiting:
+                together, self._waiting = self._waiting, []
+                await self._push(together)
+        finally:
+            self._task = None
+
+    async def _push(self, together: list[_Waiting]) -> None:
+        try:
+            pushed = await self._driver.push([envelope for envelopes, _ in together for envelope in envelopes])
+        except BaseException as error:
+            await self._refused(together, error)
+            return
+        start = 0
+        for envelopes, future in together:
+            if not future.done():
+                future.set_result(pushed[start : start + len(envelopes)])
+            start += len(envelopes)
+
+    async def _refused(self, together: list[_Waiting], error: BaseException) -> None:
+        """One dispatch that the broker refuses must not take the others with it: push each by itself."""
+        if len(together) > 1 and isinstance(error, Exception):
+            for one in together:
+                await self._push([one])
+            return
+        for _, future in together:
+            if not future.done():
+                future.set_exception(error)
+        if not isinstance(error, Exception):
+            raise error

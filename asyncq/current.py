@@ -1,0 +1,89 @@
+"""Which app and which job are current, and the one late import of the app."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import ContextVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
+from weakref import WeakSet
+
+from asyncq.errors import ConfigError, NotOpen
+
+if TYPE_CHECKING:
+    from asyncq.context import JobContext
+    from asyncq.job import JobHandle, Request
+
+__all__ = ["Host", "current", "host"]
+
+
+class Host(Protocol):
+    """What jobs know of an app: it takes their dispatches."""
+
+    async def dispatch(self, requests: Sequence[Request], /) -> Sequence[JobHandle[Any]]:
+        """Push the jobs; answers in their order."""
+        ...
+
+    async def dispatch_sync(self, request: Request, /) -> Any:
+        """Run the job here and now."""
+        ...
+
+
+class Apps:
+    """The apps of this process: built, and open ones in the order in which they were entered."""
+
+    def __init__(self) -> None:
+        self.built: WeakSet[Any] = WeakSet()
+        self.open: list[Host] = []
+        self.default: Host | None = None
+
+
+apps = Apps()
+current_app: ContextVar[Host | None] = ContextVar("asyncq_app", default=None)
+current_job: ContextVar[JobContext | None] = ContextVar("asyncq_job", default=None)
+
+
+def current() -> JobContext:
+    """Return the context of the job that is running here.
+
+    Raises:
+        NotOpen: no job is running in this task or thread.
+    """
+    ctx = current_job.get()
+    if ctx is None:
+        raise NotOpen("asyncq.current() was called outside a running job; it works in handle(), middleware and below")
+    return ctx
+
+
+def host() -> Host:
+    """Return the app that a dispatch from here goes through.
+
+    The context's app comes first, then the only open one, then the only one that was built. Only where no app was ever
+    built is one made from the environment and `pyproject.toml`.
+    """
+    here = current_app.get()
+    if here is not None:
+        return here
+    if len(apps.open) == 1:
+        return apps.open[0]
+    if apps.open:
+        _ambiguous("open")
+    return _outside()
+
+
+def _outside() -> Host:
+    built = list(apps.built)
+    if len(built) > 1:
+        _ambiguous("built")
+    if built:
+        return cast(Host, built[0])
+    if apps.default is None:
+        apps.default = cast(Host, import_module("asyncq.app").default_app())
+    return apps.default
+
+
+def _ambiguous(what: str) -> NoReturn:
+    raise ConfigError(
+        f"several AsyncQ apps are {what}, and none is current here; dispatch inside `async with app:`, "
+        "or keep one app and give it several connections"
+    )

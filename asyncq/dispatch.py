@@ -1,0 +1,158 @@
+"""From a job and its options to an envelope: settings frozen, arguments encoded."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, cast
+
+from asyncq.clock import delay_of, seconds
+from asyncq.codec import Codec
+from asyncq.errors import ConfigError
+from asyncq.ids import check_id, new_id
+from asyncq.job import Job, Request
+from asyncq.payload import Envelope, Payload
+from asyncq.plugin import Pending
+from asyncq.registry import Registry
+from asyncq.settings import DispatchOptions, normalise_option, reject_unknown
+
+__all__ = ["Packer"]
+
+_OPTIONS: Final = tuple(DispatchOptions.__annotations__)
+_FROZEN: Final = ("tries", "timeout", "backoff", "max_exceptions", "max_crashes")
+_METHODS: Final = ("tries", "retry_until", "tags", "group", "display_name")
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """What all dispatches of one class have in common."""
+
+    name: str
+    frozen: Mapping[str, Any]
+    asks: frozenset[str]
+    """The methods that the class has for what depends on the instance."""
+
+
+class Packer:
+    """Makes envelopes. `queues` gives each connection its default queue."""
+
+    def __init__(self, codec: Codec, registry: Registry, queues: Mapping[str, str], default: str) -> None:
+        self._codec = codec
+        self._registry = registry
+        self._queues = queues
+        self._default = default
+        self._templates: dict[type[Job], _Template] = {}
+
+    def pack(self, request: Request) -> Pending:
+        """Return the job as bytes, with its routing.
+
+        Raises:
+            EncodeError: an argument cannot travel.
+            ConfigError: an option, a queue or a connection cannot be used.
+        """
+        job, options = request.job, self._options(request)
+        settings, template = job.settings_, self._template(type(job))
+        connection = self._connection(options.get("connection") or settings.connection or self._default, job)
+        delay, due_at = delay_of(options["delay"]) if "delay" in options else (settings.delay, None)
+        payload = Payload(
+            id=check_id(options["id"]) if "id" in options else new_id(),
+            queue=_queue(options, job) or settings.queue or self._queues[connection],
+            name=template.name,
+            dispatched_at=time.time(),
+            settings=self._freeze(job, template, options),
+            arguments=self._codec.arguments(job),
+            ext={"display": str(cast("Any", job).display_name())} if "display_name" in template.asks else None,
+        )
+        envelope = Envelope(
+            id=payload.id,
+            queue=payload.queue,
+            name=payload.name,
+            body=self._codec.body(payload),
+            delay=delay,
+            due_at=due_at,
+            group=self._asked(job, template, options, "group"),
+            tags=tuple(self._asked(job, template, options, "tags") or ()),
+        )
+        return Pending(job, envelope, connection, _unique_for(options, job))
+
+    def _options(self, request: Request) -> DispatchOptions:
+        job = request.job
+        options = request.options
+        if type(job).dispatch_options is not Job.dispatch_options:
+            options = cast("DispatchOptions", {**job.dispatch_options(), **options})
+        if options and not options.keys() <= set(_OPTIONS):
+            unknown = {name: 0 for name in options if name not in _OPTIONS}
+            reject_unknown(unknown, type(job).__qualname__, _OPTIONS, "option")
+        return options
+
+    def _connection(self, name: str, job: Job) -> str:
+        if name in self._queues:
+            return name
+        known = ", ".join(map(repr, self._queues))
+        raise ConfigError(f"{type(job).__qualname__}: no connection is called {name!r}; there are {known}")
+
+    def _template(self, cls: type[Job]) -> _Template:
+        found = self._templates.get(cls)
+        if found is None:
+            found = self._templates[cls] = self._make_template(cls)
+        return found
+
+    def _make_template(self, cls: type[Job]) -> _Template:
+        if cls.abstract_:
+            raise ConfigError(f"{cls.__qualname__} is abstract; dispatch a job that derives from it")
+        if cls.handle is Job.handle:
+            raise ConfigError(
+                f"{cls.__qualname__} has no handle(); write `async def handle(self)` or `def handle(self)`"
+            )
+        settings = cls.settings_
+        frozen = {name: value for name in _FROZEN if (value := getattr(settings, name)) is not None}
+        if settings.fail_on_timeout:
+            frozen["fail_on_timeout"] = True
+        asks = frozenset(name for name in _METHODS if inspect.isfunction(getattr(cls, name, None)))
+        return _Template(self._registry.name(cls), frozen, asks)
+
+    def _freeze(self, job: Job, template: _Template, options: DispatchOptions) -> Mapping[str, Any]:
+        """Return the settings that hold for this job whatever its class says later."""
+        settings = job.settings_
+        if not options and not template.asks and settings.retry_for is None:
+            return template.frozen
+        frozen = dict(template.frozen)
+        owner = type(job).__qualname__
+        if "tries" in template.asks:
+            frozen["tries"] = normalise_option("tries", cast("Any", job).tries(), owner)
+        for name, value in options.items():
+            if name in _FROZEN:
+                frozen[name] = normalise_option(name, value, owner)
+        until = _retry_until(job, template)
+        return frozen if until is None else {**frozen, "retry_until": until}
+
+    def _asked(self, job: Job, template: _Template, options: DispatchOptions, name: str) -> Any:
+        if name in options:
+            return normalise_option(name, options[name], type(job).__qualname__)  # type: ignore[literal-required]
+        return getattr(job, name)() if name in template.asks else getattr(job.settings_, name)
+
+
+def _queue(options: DispatchOptions, job: Job) -> str | None:
+    return str(normalise_option("queue", options["queue"], type(job).__qualname__)) if "queue" in options else None
+
+
+def _unique_for(options: DispatchOptions, job: Job) -> float | None:
+    if "unique_for" not in options:
+        return None
+    return float(normalise_option("unique_for", options["unique_for"], type(job).__qualname__))
+
+
+def _retry_until(job: Job, template: _Template) -> float | None:
+    """Return unix seconds. The dispatcher's clock sets it, since only the push itself has the broker's."""
+    if "retry_until" in template.asks:
+        asked = cast("Any", job).retry_until()
+        if asked is None:
+            return None
+        if isinstance(asked, datetime):
+            return delay_of(asked, "retry_until")[1]
+        return time.time() + seconds(asked, "retry_until")
+    retry_for = job.settings_.retry_for
+    return None if retry_for is None else time.time() + retry_for

@@ -1,0 +1,225 @@
+"""`@job`: the same engine for a plain function."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from types import new_class
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
+
+from asyncq.clock import Seconds
+from asyncq.job import BoundJob, Job, JobHandle
+from asyncq.settings import DispatchOptions, Middleware
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["INJECT", "FunctionJob", "JobFunction", "SyncJobFunction", "job"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class _Inject:
+    def __repr__(self) -> str:
+        return "INJECT"
+
+
+INJECT: Final[Any] = _Inject()
+"""Default of a function job's parameter that is injected by its type: `ctx: JobContext = INJECT`."""
+
+
+class FunctionJob(Job, abstract=True):
+    """Base of the classes that stand for functions: parameters are the fields, `handle` calls the function."""
+
+    function_: ClassVar[Callable[..., Any]]
+    signature_: ClassVar[inspect.Signature]
+    """The function's signature without what is injected."""
+
+    def arguments_(self) -> tuple[list[Any], dict[str, Any]]:
+        """Return the fields as the positional and the keyword arguments of the function."""
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        for name, parameter in self.signature_.parameters.items():
+            if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+                positional.append(getattr(self, name))
+            else:
+                named[name] = getattr(self, name)
+        return positional, named
+
+
+class _AsyncFunctionJob(FunctionJob, abstract=True):
+    async def handle(self, **injected: Any) -> Any:
+        """Await the function."""
+        positional, named = self.arguments_()
+        return await type(self).function_(*positional, **named, **injected)
+
+
+class _SyncFunctionJob(FunctionJob, abstract=True):
+    def handle(self, **injected: Any) -> Any:
+        """Call the function."""
+        positional, named = self.arguments_()
+        return type(self).function_(*positional, **named, **injected)
+
+
+class JobFunction(Generic[P, R_co]):
+    """A function on the queue; calling it runs it here, without the queue."""
+
+    def __init__(self, job_type: type[FunctionJob], options: DispatchOptions | None = None) -> None:
+        function = job_type.function_
+        self.__wrapped__ = function
+        self.__name__ = function.__name__
+        self.__qualname__ = function.__qualname__
+        self.__module__ = function.__module__
+        self.__doc__ = function.__doc__
+        self.job_type = job_type
+        """The class that stands for the function on the queue."""
+        self._options: DispatchOptions = options if options is not None else {}
+
+    def __repr__(self) -> str:
+        return f"<job {self.__module__}:{self.__qualname__}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+        return cast("Coroutine[Any, Any, R_co]", self.__wrapped__(*args, **kwargs))
+
+    async def dispatch(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R_co]:
+        """Give the function with these arguments to its queue; see `Job.dispatch`."""
+        return await self.bind(*args, **kwargs).dispatch()
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundJob[R_co]:
+        """Return the job with its arguments filled in.
+
+        Raises:
+            TypeError: the arguments do not fit the function, as if it were called.
+        """
+        try:
+            bound = self.job_type.signature_.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.__qualname__}() {error}") from None
+        return BoundJob(self.job_type(**bound.arguments), self._options)
+
+    def options(self, **options: Unpack[DispatchOptions]) -> JobFunction[P, R_co]:
+        """Return the same function with other dispatch options."""
+        return type(self)(self.job_type, {**self._options, **options})
+
+
+class SyncJobFunction(JobFunction[P, R_co]):
+    """A plain `def` on the queue: calling it runs it here and returns the value itself."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # a plain function returns its value, not an awaitable
+        return cast(R_co, self.__wrapped__(*args, **kwargs))
+
+
+class _JobDecorator(Protocol):
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> JobFunction[P, R]: ...  # type: ignore[overload-overlap]  # the first match wins, on purpose
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> SyncJobFunction[P, R]: ...
+
+
+@overload
+def job(fn: Callable[P, Coroutine[Any, Any, R]], /) -> JobFunction[P, R]: ...  # type: ignore[overload-overlap]  # the first match wins, on purpose
+@overload
+def job(fn: Callable[P, R], /) -> SyncJobFunction[P, R]: ...
+@overload
+def job(
+    *,
+    name: str | None = None,
+    aliases: Sequence[str] | None = None,
+    queue: str | None = None,
+    connection: str | None = None,
+    delay: Seconds | None = None,
+    tries: int | None = None,
+    timeout: Seconds | None = None,
+    backoff: Seconds | Sequence[Seconds] | None = None,
+    max_exceptions: int | None = None,
+    max_crashes: int | None = None,
+    retry_for: Seconds | None = None,
+    fail_on_timeout: bool | None = None,
+    retry_on: tuple[type[BaseException], ...] | type[BaseException] | None = None,
+    fail_on: tuple[type[BaseException], ...] | type[BaseException] | None = None,
+    unique: bool | None = None,
+    unique_for: Seconds | None = None,
+    unique_by: Sequence[str] | None = None,
+    unique_scope: str | None = None,
+    unique_until: Literal["done", "start"] | None = None,
+    middleware: Sequence[Middleware] | None = None,
+    tags: Sequence[str] | None = None,
+    group: str | None = None,
+    run_in: Literal["loop", "thread", "process"] | None = None,
+    on_shutdown: Literal["finish", "release"] | None = None,
+    silenced: bool | None = None,
+) -> _JobDecorator: ...
+def job(fn: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
+    """Make a function a job; takes every setting of `Job`'s class keywords.
+
+    Raises:
+        TypeError: the function has `*args` or `**kwargs`, or a parameter that is injected but has no default.
+    """
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # documented, underscore or not
+    if fn is not None:
+        return _job_function(fn, {}, frame)
+    return partial(_job_function, settings=settings, frame=frame)
+
+
+def _job_function(fn: Callable[..., Any], settings: Mapping[str, Any], frame: FrameType) -> JobFunction[..., Any]:
+    if not inspect.isfunction(fn):
+        raise TypeError(f"@job takes a function, not {fn!r}; for a method or a callable object write a Job class")
+    job_type = _job_type(fn, settings)
+    job_type.namespace_ = fn.__globals__, dict(frame.f_locals) if "<locals>" in fn.__qualname__ else {}
+    is_async = inspect.iscoroutinefunction(fn)
+    return JobFunction(job_type) if is_async else SyncJobFunction(job_type)
+
+
+def _job_type(fn: Callable[..., Any], settings: Mapping[str, Any]) -> type[FunctionJob]:
+    base = _AsyncFunctionJob if inspect.iscoroutinefunction(fn) else _SyncFunctionJob
+    signature = inspect.signature(fn)
+    carried = [item for item in signature.parameters.values() if not isinstance(item.default, _Inject)]
+    for parameter in carried:
+        _refuse(fn, parameter)
+    body = {
+        "__module__": fn.__module__,
+        "__qualname__": fn.__qualname__,
+        "__doc__": fn.__doc__,
+        "__annotations__": {item.name: _annotation(item) for item in carried},
+        "function_": staticmethod(fn),
+        "signature_": signature.replace(parameters=carried),
+        **{item.name: _default(item.default) for item in carried if item.default is not item.empty},
+    }
+    made = new_class(fn.__name__, (base,), dict(settings), lambda namespace: namespace.update(body))
+    return cast("type[FunctionJob]", made)
+
+
+def _annotation(parameter: inspect.Parameter) -> Any:
+    return Any if parameter.annotation is parameter.empty else parameter.annotation
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, (list, dict, set)):
+        return dataclasses.field(default_factory=lambda: copy.deepcopy(cast(Any, value)))
+    return value
+
+
+def _refuse(fn: Callable[..., Any], parameter: inspect.Parameter) -> None:
+    if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+        raise TypeError(f"{fn.__qualname__}: a job names its parameters; {parameter} cannot be checked or encoded")
+    if "JobContext" in str(parameter.annotation) and parameter.default is parameter.empty:
+        raise TypeError(f"{fn.__qualname__}: {parameter.name} is injected; write {parameter.name}: JobContext = INJECT")

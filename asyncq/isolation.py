@@ -1,0 +1,103 @@
+"""`run_in="process"`: a handler in a process of its own, which a timeout can kill."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, cast
+
+import anyio
+from anyio import to_process
+
+from asyncq.context import JobContext
+from asyncq.errors import JobError
+from asyncq.function import JobFunction
+from asyncq.inject import provider_of
+from asyncq.job import Job
+from asyncq.payload import Payload, Reservation
+from asyncq.retry import describe, trace_of
+from asyncq.run import Run
+from asyncq.shape import make_shape
+
+__all__ = ["Isolation"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What travels to the process: the arguments as the broker gave them, and where the class is."""
+
+    path: tuple[str, ...]
+    module: str
+    qualname: str
+    payload: Payload
+    reservation: Reservation
+    connection: str
+
+
+class Isolation:
+    """At most `size` processes; idle ones are used again."""
+
+    def __init__(self, size: int) -> None:
+        self._limiter = anyio.CapacityLimiter(size)
+
+    async def run(self, ctx: JobContext, started: Callable[[], None]) -> Any:
+        """Run the job's handler in a process; cancelling this kills the process."""
+        cls = type(ctx.job)
+        order = _Order(tuple(sys.path), cls.__module__, cls.__qualname__, ctx.payload, ctx.reservation, ctx.connection)
+        async with self._limiter:
+            started()
+            error, value = await to_process.run_sync(_serve, order, cancellable=True, limiter=anyio.CapacityLimiter(1))
+        if error is not None:
+            raise error
+        return value
+
+
+def _serve(order: _Order) -> tuple[BaseException | None, Any]:
+    """Run in the child: find the class, decode, handle; whatever happens is an answer that can travel."""
+    sys.stdout = sys.stderr  # the real one carries the answers
+    try:
+        sys.path[:] = order.path
+        value = _handle(order)
+        return None, _portable(value)
+    except BaseException as error:
+        return _portable_error(error), None
+
+
+def _handle(order: _Order) -> Any:
+    cls = _find(order)
+    job = make_shape(cls).decode(order.payload)
+    ctx = JobContext(
+        job,
+        order.payload,
+        order.reservation,
+        connection=order.connection,
+        stopping=anyio.Event(),
+        run=Run(order.reservation),
+    )
+    provide = provider_of(cls)
+    return job.handle(**(provide(ctx) if provide else {}))
+
+
+def _find(order: _Order) -> type[Job]:
+    place: Any = import_module(order.module)
+    for part in order.qualname.split("."):
+        place = getattr(place, part)
+    return cast("type[Job]", place.job_type if isinstance(place, JobFunction) else place)
+
+
+def _portable(value: Any) -> Any:
+    pickle.dumps(value)  # an answer that cannot travel is an error here, where it can be named
+    return value
+
+
+def _portable_error(error: BaseException) -> BaseException:
+    """Make an error travel; its traceback stays here, so its text goes along as a note."""
+    error.add_note(f"Where it happened:\n{trace_of(error)}")
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  # what was written a moment ago, here
+    except Exception:
+        return JobError(f"{describe(error)}\n{trace_of(error)}")
+    return error

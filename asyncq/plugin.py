@@ -1,0 +1,46 @@
+"""`Plugin` and its three doors, through which every feature enters."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from asyncq.context import JobContext
+from asyncq.payload import Effects, Envelope, Outcome, Pushed
+from asyncq.settings import Next
+
+if TYPE_CHECKING:
+    from asyncq.job import Job
+
+__all__ = ["Pending", "Plugin", "Send"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A job on its way to a broker: already bytes, not yet sent."""
+
+    job: Job
+    envelope: Envelope
+    connection: str
+    unique_for: float | None = None
+    """Life of the unique key that this dispatch asked for, in seconds."""
+
+
+Send = Callable[[Sequence[Pending]], Awaitable[Sequence[Pushed]]]
+
+
+class Plugin:
+    """One feature. A door that it does not override costs nothing."""
+
+    async def dispatch(self, pending: Sequence[Pending], send: Send) -> Sequence[Pushed]:
+        """Change, hold back or answer dispatches; answers in the order of `pending`."""
+        return await send(pending)
+
+    def handle(self, ctx: JobContext, call_next: Next) -> Awaitable[Any]:
+        """Wrap the handler, inside the middleware."""
+        return call_next(ctx)
+
+    def settle(self, ctx: JobContext, outcome: Outcome, effects: Effects) -> Effects:
+        """Add to what must happen because this attempt ended; does no I/O."""
+        return effects

@@ -1,0 +1,1 @@
+"""Features, one file each; `wiring.FEATURES` is the only place that names them."""

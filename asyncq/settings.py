@@ -1,0 +1,202 @@
+"""The settings of a job: what class keywords and dispatch options say, checked and normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypedDict
+
+from asyncq.clock import Seconds, seconds
+
+if TYPE_CHECKING:
+    from asyncq.context import JobContext
+
+__all__ = ["DispatchOptions", "JobSettings", "Middleware", "Next", "merge_settings", "reject_unknown"]
+
+Next = Callable[["JobContext"], Awaitable[Any]]
+"""What a middleware calls to go on."""
+
+
+class Middleware(Protocol):
+    """Wraps the run of a job: any async callable of (ctx, call_next)."""
+
+    async def __call__(self, ctx: JobContext, call_next: Next, /) -> Any: ...
+
+
+class DispatchOptions(TypedDict, total=False):
+    """What one dispatch may say differently from the job's class; the same names everywhere."""
+
+    queue: str
+    connection: str
+    delay: Seconds | datetime
+    tries: int
+    timeout: Seconds
+    backoff: Seconds | Sequence[Seconds]
+    tags: Sequence[str]
+    group: str
+    unique_for: Seconds
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """The settings of one job class; None leaves the choice to the connection or the worker."""
+
+    name: str | None = None
+    aliases: tuple[str, ...] = ()
+    queue: str | None = None
+    connection: str | None = None
+    delay: float = 0.0
+    tries: int | None = None
+    timeout: float | None = None
+    backoff: tuple[float, ...] | None = None
+    max_exceptions: int | None = None
+    max_crashes: int | None = None
+    retry_for: float | None = None
+    fail_on_timeout: bool = False
+    retry_on: tuple[type[BaseException], ...] = ()
+    fail_on: tuple[type[BaseException], ...] = ()
+    unique: bool = False
+    unique_for: float | None = None
+    unique_by: tuple[str, ...] = ()
+    unique_scope: str | None = None
+    unique_until: Literal["done", "start"] = "done"
+    middleware: tuple[Middleware, ...] = ()
+    tags: tuple[str, ...] = ()
+    group: str | None = None
+    run_in: Literal["loop", "thread", "process"] | None = None
+    on_shutdown: Literal["finish", "release"] = "finish"
+    silenced: bool = False
+
+    @property
+    def is_unique(self) -> bool:
+        """True where any of the unique settings asks for a key."""
+        return self.unique or self.unique_for is not None or bool(self.unique_by)
+
+
+_NOT_INHERITED: Final = {"name": None, "aliases": ()}
+_COUNTS: Final = {"tries", "max_exceptions", "max_crashes"}
+_DURATIONS: Final = {"delay", "timeout", "retry_for", "unique_for"}
+_FLAGS: Final = {"fail_on_timeout", "unique", "silenced"}
+_TEXTS: Final = {"name", "queue", "connection", "group", "unique_scope"}
+_LISTS_OF_TEXT: Final = {"aliases", "tags", "unique_by"}
+_CHOICES: Final = {
+    "run_in": ("loop", "thread", "process"),
+    "on_shutdown": ("finish", "release"),
+    "unique_until": ("done", "start"),
+}
+NAMES: Final = tuple(field.name for field in fields(JobSettings))
+
+
+def merge_settings(base: JobSettings, given: Mapping[str, Any], owner: str) -> JobSettings:
+    """Return the settings of a class from its parent's and its own keywords; None keywords were not given.
+
+    Raises:
+        TypeError, ValueError: a value that cannot be, naming class, setting and what it takes.
+    """
+    changes = {name: _normalise(name, value, owner) for name, value in given.items() if value is not None}
+    return replace(base, **{**_NOT_INHERITED, **changes})
+
+
+def reject_unknown(unknown: Mapping[str, Any], owner: str, known: Sequence[str] = NAMES, what: str = "setting") -> None:
+    """Refuse settings that do not exist, with the nearest one that does."""
+    from difflib import get_close_matches
+
+    for name in unknown:
+        near = get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
+        raise TypeError(f"{owner}: unknown {what} {name!r}{hint}")
+
+
+def normalise_option(name: str, value: Any, owner: str) -> Any:
+    """Check one dispatch option by the rules of the setting of its name."""
+    return _normalise(name, value, owner)
+
+
+def _normalise(name: str, value: Any, owner: str) -> Any:
+    what = f"{owner}: {name}"
+    if name in _CHECKS:
+        return _CHECKS[name](what, value)
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise ValueError(f"{what} takes one of {', '.join(map(repr, _CHOICES[name]))}, not {value!r}")
+    return value
+
+
+def _count(what: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{what} takes a whole number, not {value!r}")
+    if value < 0:
+        raise ValueError(f"{what} takes 0 (no limit) or more, not {value!r}")
+    return value
+
+
+def _duration(what: str, value: Any) -> float:
+    result = seconds(value, what)
+    if result < 0:
+        raise ValueError(f"{what} takes 0 seconds or more, not {value!r}")
+    return result
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    """Take one for a list of one."""
+    return tuple(value) if _is_list(value) else (value,)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def _durations(what: str, value: Any) -> tuple[float, ...]:
+    given = _listed(value)
+    if not given:
+        raise ValueError(f"{what} takes seconds or a list of seconds, not an empty list")
+    return tuple(_duration(what, item) for item in given)
+
+
+def _flag(what: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{what} takes True or False, not {value!r}")
+    return value
+
+
+def _text(what: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{what} takes a text, not {value!r}")
+    return value
+
+
+def _texts(what: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise TypeError(f"{what} takes a list of texts, not {value!r}")
+    return tuple(_text(what, item) for item in _listed(value))
+
+
+def _errors(what: str, value: Any) -> tuple[type[BaseException], ...]:
+    given = _listed(value)
+    for item in given:
+        if not (isinstance(item, type) and issubclass(item, BaseException)):
+            raise TypeError(f"{what} takes exception classes, not {item!r}")
+    return given
+
+
+def _middleware(what: str, value: Any) -> tuple[Middleware, ...]:
+    given = _listed(value)
+    for item in given:
+        if not callable(item) or isinstance(item, type):
+            hint = "; make an instance of it" if isinstance(item, type) else ""
+            raise TypeError(f"{what} takes async callables of (ctx, call_next), not {item!r}{hint}")
+    return given
+
+
+_CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    **dict.fromkeys(_COUNTS, _count),
+    **dict.fromkeys(_DURATIONS, _duration),
+    **dict.fromkeys(_FLAGS, _flag),
+    **dict.fromkeys(_TEXTS, _text),
+    **dict.fromkeys(_LISTS_OF_TEXT, _texts),
+    "backoff": _durations,
+    "retry_on": _errors,
+    "fail_on": _errors,
+    "middleware": _middleware,
+}

@@ -1,0 +1,211 @@
+"""Composition: drivers, codec and plugins in one visible ordered tuple, as one `Engine`; dispatch goes through it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import anyio
+
+from asyncq.codec import Codec
+from asyncq.context import JobContext
+from asyncq.contracts import Driver, Inline
+from asyncq.courier import Courier
+from asyncq.dispatch import Packer
+from asyncq.errors import ConfigError
+from asyncq.events import JobQueued, JobQueueing, UniqueJobSkipped
+from asyncq.executor import Executor
+from asyncq.isolation import Isolation
+from asyncq.job import JobHandle, Request
+from asyncq.listeners import Listeners
+from asyncq.payload import Done, Envelope, Failed, Pushed, Released, Reservation
+from asyncq.pipeline import compose
+from asyncq.plugin import Pending, Plugin
+from asyncq.plugins.failed import KeepFailed
+from asyncq.plugins.routing import Routing
+from asyncq.plugins.unique import UniqueJobs
+from asyncq.recipe import Places, Recipes
+from asyncq.registry import Registry
+from asyncq.retry import Rules
+from asyncq.run import Run
+from asyncq.settings import Middleware
+from asyncq.stores import FailedStore
+from asyncq.threads import Threads
+
+__all__ = ["Engine", "Setup"]
+
+INLINE_THREADS: Final = 40
+"""Threads for blocking handlers that `dispatch_sync` and `sync://` run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What an app gives to its engine."""
+
+    default: str
+    queues: Mapping[str, str]
+    """Default queue by connection."""
+    block_for: Mapping[str, float | None]
+    """Longest wait in one call to the broker, by connection."""
+    middleware: tuple[Middleware, ...]
+    failed_on: str | None
+    """Connection that keeps failed jobs; None: each connection its own."""
+    listeners: Listeners
+    registry: Registry
+
+
+class Engine:
+    """The open drivers of one app in one event loop, and all that works on them."""
+
+    def __init__(self, drivers: Mapping[str, Driver], setup: Setup) -> None:
+        self.drivers = drivers
+        self.setup = setup
+        self.codec = Codec()
+        self.plugins: tuple[Plugin, ...] = (
+            UniqueJobs(self.codec, self.driver),
+            KeepFailed(),
+            Routing({name: self._keeper_of_failed(name) for name in drivers}),
+        )
+        self._packer = Packer(self.codec, setup.registry, setup.queues, setup.default)
+        self._couriers = {name: Courier(driver) for name, driver in drivers.items()}
+        doors = [plugin.dispatch for plugin in self.plugins if type(plugin).dispatch is not Plugin.dispatch]
+        self._send = compose(doors, self._push)
+        self._inline = self.executor(setup.default, Rules(), anyio.Event(), lambda ctx: None, threads=INLINE_THREADS)
+        for name, driver in drivers.items():
+            if isinstance(driver, Inline):
+                driver.bind(self._runner(name))
+
+    async def close(self) -> None:
+        """Return when every accepted dispatch has been pushed."""
+        for courier in self._couriers.values():
+            await courier.close()
+
+    def driver(self, name: str) -> Driver:
+        """Return the driver of a connection; raises ConfigError for a name that is none."""
+        try:
+            return self.drivers[name]
+        except KeyError:
+            known = ", ".join(map(repr, self.drivers))
+            raise ConfigError(f"no connection is called {name!r}; there are {known}") from None
+
+    def failed_store(self, connection: str) -> FailedStore | None:
+        """Return the store that keeps the failed jobs of a connection."""
+        owner = self._keeper_of_failed(connection)
+        return None if owner is None else self.driver(owner).stores.failed
+
+    def _keeper_of_failed(self, connection: str) -> str | None:
+        owner = self.setup.failed_on or connection
+        return owner if self.driver(owner).stores.failed is not None else None
+
+    def executor(
+        self,
+        connection: str,
+        rules: Rules,
+        stopping: anyio.Event,
+        arm: Callable[[JobContext], None],
+        *,
+        threads: int,
+        places: Places | None = None,
+    ) -> Executor:
+        """Make what runs the jobs of one connection; `threads` is how many blocking handlers may run at once."""
+        places = places or Places(Threads(threads), Isolation(threads))
+        return Executor(
+            connection=connection,
+            codec=self.codec,
+            registry=self.setup.registry,
+            recipes=Recipes(self.plugins, self.setup.middleware, places, arm),
+            rules=rules,
+            settlers=[plugin for plugin in self.plugins if type(plugin).settle is not Plugin.settle],
+            listeners=self.setup.listeners,
+            stopping=stopping,
+            arm=arm,
+            scope=type(anyio.CancelScope()),
+            unknown_since={},
+        )
+
+    async def dispatch(self, requests: Sequence[Request]) -> Sequence[JobHandle[Any]]:
+        """Push the jobs; answers in their order. All are encoded before the first is sent."""
+        pending = [self._packer.pack(request) for request in requests]
+        pushed = await self._send(pending)
+        return [
+            JobHandle(answer.id, answer.created, item.envelope.queue, item.connection)
+            for item, answer in zip(pending, pushed, strict=True)
+        ]
+
+    async def _push(self, pending: Sequence[Pending]) -> Sequence[Pushed]:
+        if self.setup.listeners.active:
+            return await self._push_aloud(pending)
+        return await self._push_all(pending)
+
+    async def _push_all(self, pending: Sequence[Pending]) -> Sequence[Pushed]:
+        names = {item.connection for item in pending}
+        if len(names) == 1:
+            return await self._couriers[names.pop()].push([item.envelope for item in pending])
+        answers: dict[str, Pushed] = {}
+        for name in sorted(names):
+            mine = [item.envelope for item in pending if item.connection == name]
+            pushed = await self._couriers[name].push(mine)
+            answers.update(zip((item.id for item in mine), pushed, strict=True))
+        return [answers[item.envelope.id] for item in pending]
+
+    async def _push_aloud(self, pending: Sequence[Pending]) -> Sequence[Pushed]:
+        emit = self.setup.listeners.emit
+        for item in pending:
+            await emit(JobQueueing(*_facts(item), item.envelope.delay))
+        pushed = await self._push_all(pending)
+        for item, answer in zip(pending, pushed, strict=True):
+            if answer.created:
+                await emit(JobQueued(*_facts(item), item.envelope.delay))
+            else:
+                await emit(UniqueJobSkipped(item.connection, item.envelope.queue, answer.id, item.envelope.name))
+        return pushed
+
+    async def dispatch_sync(self, request: Request) -> Any:
+        """Run the job here and now, after the round trip through the codec; its error is raised."""
+        pending = self._packer.pack(request)
+        return await self._run_here(pending.envelope, pending.connection)
+
+    def _runner(self, connection: str) -> Callable[[Envelope], Awaitable[None]]:
+        async def run(envelope: Envelope) -> None:
+            await self._run_here(envelope, connection)
+
+        return run
+
+    async def _run_here(self, envelope: Envelope, connection: str) -> Any:
+        executor = replace(self._inline, connection=connection)
+        attempt = 1
+        while True:
+            run = Run(reservation_of(envelope, attempt))
+            executor.open(run)
+            run.rules = replace(run.rules, tries=1, retry_until=None, timeout=0.0, max_exceptions=0)
+            outcome = await executor.attempt(run)
+            if isinstance(outcome, Failed):
+                await executor.tell_failed(run, outcome.error)
+                raise outcome.error
+            if not isinstance(outcome, Released):
+                return outcome.result if isinstance(outcome, Done) else None
+            await anyio.sleep(outcome.delay or 0.0)
+            attempt += 1
+
+
+def reservation_of(envelope: Envelope, attempt: int) -> Reservation:
+    """Return an envelope as if a broker had leased it, for a run without a broker."""
+    return Reservation(
+        id=envelope.id,
+        queue=envelope.queue,
+        name=envelope.name,
+        token="",
+        attempt=attempt,
+        exceptions=0,
+        crashes=0,
+        body=envelope.body,
+        reserved_at=time.time(),
+        group=envelope.group,
+        tags=envelope.tags,
+    )
+
+
+def _facts(item: Pending) -> tuple[str, str, str, str]:
+    return item.connection, item.envelope.queue, item.envelope.id, item.envelope.name

@@ -1,0 +1,1 @@
+"""The worker: one task group that reserves, runs and settles jobs, and a thread that keeps their leases."""

@@ -1,0 +1,142 @@
+"""The two runs: one with kills, one with stalls. The seed decides whom and when."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.chaos.audit import audit, waiting
+from benchmarks.chaos.checker import CROWD, Bounds, Verdict, check
+from benchmarks.chaos.fleet import Fleet, Member, start
+from benchmarks.chaos.history import Log, read
+from benchmarks.chaos.options import Options
+
+__all__ = ["Campaign", "kills", "stalls"]
+
+LOOK = 0.005
+SHARE = 0.93
+"""The part of the jobs during which there are kills, so that the last ones still find work."""
+CROWDED = 0.75
+"""Share of the kills that wait for a victim with `CROWD` jobs or more; the others take any that runs one."""
+STALL_LEASES = 1.5
+PATIENCE = 8.0
+"""Leases without a single confirmed end after which the rest counts as lost."""
+BREATH = 0.5
+"""Seconds between the end of a stall and the next one."""
+
+Strike = Callable[["Campaign", random.Random], None]
+
+
+@dataclass(slots=True)
+class Campaign:
+    """One run in a folder of its own."""
+
+    options: Options
+    folder: Path
+    jobs: int
+    fleet: Fleet
+    dispatcher: subprocess.Popen[bytes]
+    ends_at: float
+
+    @property
+    def over(self) -> bool:
+        """True where the time of the run is up."""
+        return time.monotonic() > self.ends_at
+
+    @property
+    def through(self) -> bool:
+        """True where the workers have nothing left to do."""
+        return self.dispatcher.poll() is not None and self.fleet.confirmed >= self.jobs
+
+    def until(self, condition: Callable[[], bool]) -> bool:
+        """Follow the workers until the condition holds; False where the time is up first."""
+        while not self.over:
+            self.fleet.look()
+            if condition():
+                return True
+            time.sleep(LOOK)
+        return False
+
+    def choose(self, dice: random.Random, least: int) -> Member | None:
+        """Wait for workers that run so many jobs, and draw one of them; None where there will be none."""
+        self.until(lambda: self.through or any(len(member.running) >= least for member in self.fleet.members))
+        able = [member for member in self.fleet.members if len(member.running) >= least]
+        return dice.choice(able) if able else None
+
+    def drain(self) -> None:
+        """Let the workers finish, then leave; where they get nowhere, do not wait for the end of the time."""
+        self.until(lambda: self.dispatcher.poll() is not None)
+        confirmed, since = self.fleet.confirmed, time.monotonic()
+        while not self.over and asyncio.run(waiting(self.options)):
+            self.until(_pause(0.2))
+            if self.fleet.confirmed > confirmed:
+                confirmed, since = self.fleet.confirmed, time.monotonic()
+            if time.monotonic() - since > PATIENCE * self.options.lease:
+                break
+        self.fleet.drain()
+
+
+def kills(options: Options, folder: Path) -> Verdict:
+    """Kill workers while they work through the jobs, and judge."""
+    bounds = Bounds(options.lease, jobs=options.jobs, kills=options.kills, extra_starts=options.kills // 2)
+    _run(options, folder, options.jobs, _kill)
+    return check(read(folder), bounds)
+
+
+def stalls(options: Options, folder: Path) -> Verdict:
+    """Stall workers for 1.5 leases while they work through the jobs, and judge."""
+    bounds = Bounds(
+        options.lease, jobs=options.stall_jobs, stalls=options.stalls, extra_starts=options.stalls, refused=1
+    )
+    _run(options, folder, options.stall_jobs, _stall)
+    return check(read(folder), bounds)
+
+
+def _run(options: Options, folder: Path, jobs: int, strike: Strike) -> None:
+    options = options.at(folder)
+    with Log(folder, "killer") as log, Fleet(options, folder, log) as fleet:
+        dispatcher = start("dispatcher", folder, "dispatcher", options.to_json(), str(jobs))
+        campaign = Campaign(options, folder, jobs, fleet, dispatcher, time.monotonic() + options.limit)
+        try:
+            strike(campaign, random.Random(f"victims {options.seed}"))
+            campaign.drain()
+        finally:
+            dispatcher.kill()
+            dispatcher.wait()
+        asyncio.run(audit(options, log, jobs))
+
+
+def _kill(campaign: Campaign, dice: random.Random) -> None:
+    count = campaign.options.kills
+    for number in range(count):
+        due = int((number + dice.random()) / count * campaign.jobs * SHARE)
+        campaign.until(_confirmed(campaign, due))
+        victim = campaign.choose(dice, CROWD if dice.random() < CROWDED else 1)
+        campaign.until(_pause(dice.uniform(0.0, 0.02)))
+        if victim is not None and not campaign.over and victim in campaign.fleet.members:
+            campaign.fleet.kill(victim)
+
+
+def _stall(campaign: Campaign, dice: random.Random) -> None:
+    for _ in range(campaign.options.stalls):
+        victim = campaign.choose(dice, CROWD)
+        if victim is None:
+            return
+        campaign.fleet.stop(victim)
+        campaign.until(_pause(STALL_LEASES * campaign.options.lease))
+        campaign.fleet.resume(victim)
+        campaign.until(_pause(BREATH + dice.random()))
+
+
+def _confirmed(campaign: Campaign, count: int) -> Callable[[], bool]:
+    return lambda: campaign.fleet.confirmed >= count
+
+
+def _pause(seconds: float) -> Callable[[], bool]:
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() >= until

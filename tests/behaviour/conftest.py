@@ -1,0 +1,48 @@
+"""A fresh app and its backend for each test of what a user can see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import pytest
+
+from asyncq import AsyncQ
+from asyncq.current import apps
+from tests.contract.backends import Backend, problem_of
+
+if TYPE_CHECKING:
+    from asyncq.current import Host
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that takes a `url`, or an `app`, on all backends."""
+    if "url" in metafunc.fixturenames:
+        names = str(metafunc.config.getoption("--backends")).split(",")
+        metafunc.parametrize("url", [name.strip() for name in names if name.strip()], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def no_other_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no app of another test be found."""
+    built: WeakSet[Any] = WeakSet()
+    opened: list[Host] = []
+    monkeypatch.setattr(apps, "built", built)
+    monkeypatch.setattr(apps, "open", opened)
+    monkeypatch.setattr(apps, "default", None)
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store of the backend whose turn it is."""
+    name: str = request.param
+    if problem := problem_of(name):
+        pytest.fail(problem, pytrace=False)
+    return Backend(name, tmp_path).url
+
+
+@pytest.fixture
+def app(url: str, no_other_app: None) -> AsyncQ:
+    """An app on an empty store; it is not open."""
+    return AsyncQ(url)

@@ -1,0 +1,61 @@
+"""How tests wait for a worker, and look at what it left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import anyio
+
+from asyncq import AsyncQ
+from asyncq.events import Event
+from asyncq.records import FailedJob, QueueSize
+from tests.contract.backends import eventually
+
+__all__ = ["Heard", "empty", "eventually", "failed_jobs", "size_of"]
+
+E = TypeVar("E", bound=Event)
+
+
+async def size_of(app: AsyncQ, queue: str = "default") -> QueueSize:
+    """Count the jobs of a queue on the default connection."""
+    driver = (await app.engine()).driver(app.default)
+    return (await driver.sizes([queue]))[queue]
+
+
+async def empty(app: AsyncQ, *queues: str, within: float = 5.0) -> None:
+    """Return when the queues (without any: the default one) hold no job any more, in whatever state."""
+    with anyio.fail_after(within):
+        for queue in queues or ("default",):
+            while (await size_of(app, queue)).total:  # noqa: ASYNC110 - a queue has no event
+                await anyio.sleep(0.002)
+
+
+async def failed_jobs(app: AsyncQ) -> Sequence[FailedJob]:
+    """Return the failed jobs of the default connection, newest first."""
+    store = (await app.engine()).failed_store(app.default)
+    assert store is not None
+    return (await store.page()).items
+
+
+class Heard:
+    """All events of an app, in their order."""
+
+    def __init__(self, app: AsyncQ, *kinds: type[Event]) -> None:
+        self.events: list[Event] = []
+        for kind in kinds or (Event,):
+            app.on(kind)(self.events.append)
+
+    @property
+    def names(self) -> list[str]:
+        """The types of the events."""
+        return [type(event).__name__ for event in self.events]
+
+    def of(self, kind: type[E]) -> list[E]:
+        """The events of one type."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def until(self, kind: type[Event], times: int = 1) -> None:
+        """Return when so many events of this type were heard."""
+        holds: Callable[[], bool] = lambda: len(self.of(kind)) >= times  # noqa: E731
+        await eventually(holds)

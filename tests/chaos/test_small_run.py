@@ -1,0 +1,40 @@
+"""The crash proof in small: real workers, real kills, and a keeper that is missed when it is gone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.root import ROOT
+
+
+def prove(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Make a run with few jobs and a short lease, and keep its histories in the test's folder."""
+    command = [sys.executable, "-m", "benchmarks.chaos", "--keep", str(folder / "run"), "--workers", "2"]
+    small = ["--jobs", "150", "--kills", "4", "--stalls", "0", "--lease", "1", "--long", "4", "--limit", "60"]
+    return subprocess.run(
+        [*command, *small, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
+    )
+
+
+@pytest.mark.timeout(120)
+def test_kills_lose_nothing(tmp_path: Path) -> None:
+    done = prove(tmp_path)
+    assert (done.returncode, "BROKEN" in done.stdout) == (0, False), done.stdout + done.stderr
+
+
+@pytest.mark.timeout(120)
+def test_a_stall_ends_in_refused_settles(tmp_path: Path) -> None:
+    done = prove(tmp_path, "--kills", "0", "--stalls", "1", "--stall-jobs", "150")
+    assert (done.returncode, "BROKEN" in done.stdout) == (0, False), done.stdout + done.stderr
+
+
+@pytest.mark.timeout(120)
+def test_a_worker_without_a_keeper_is_caught(tmp_path: Path) -> None:
+    # Jobs that outlast their leases go round for ever then: the limit ends it.
+    done = prove(tmp_path, "--kills", "0", "--stalls", "1", "--stall-jobs", "40", "--no-keeper", "--limit", "6")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "BROKEN: unexplained start" in done.stdout

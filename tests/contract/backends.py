@@ -1,0 +1,86 @@
+"""The backends of the matrix: how a test opens one, and how time passes there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import anyio
+
+from asyncq.config import Connection
+from asyncq.contracts import Driver, Installable
+from asyncq.drivers import SCHEMES, connect
+from asyncq.payload import Traits
+from tests.contract.clocks import TurnableClock
+from tests.contract.traits import ROWS, Row
+
+__all__ = ["Backend", "eventually", "problem_of"]
+
+
+class Backend:
+    """One store of one backend, and the clock that its drivers follow."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.name = name
+        self.row: Row = ROWS[name]
+        self.traits: Traits = self.row.traits
+        self.clock = TurnableClock()
+        self.url = self.row.url.format(name=uuid4().hex, path=directory / "queue.db")
+
+    def make(self, **options: str) -> Driver:
+        """Make a driver on this test's store; it is not open yet."""
+        connection = Connection(f"{self.url}?{urlencode({'lease': self.row.lease, **options})}")
+        return connect(connection, name=self.name, clock=self.clock.clock)
+
+    @asynccontextmanager
+    async def open(self, **options: str) -> AsyncGenerator[Driver]:
+        """Open a driver on this test's store; a second one is what another client sees."""
+        async with self.opened(self.make(**options)) as driver:
+            yield driver
+
+    @asynccontextmanager
+    async def opened(self, driver: Driver) -> AsyncGenerator[Driver]:
+        """Open a driver that is made already, with its tables."""
+        async with driver:
+            if isinstance(driver, Installable):
+                await driver.install()
+            yield driver
+
+    def fresh(self) -> AbstractAsyncContextManager[Driver]:
+        """Open a second connection, to look at the state."""
+        return self.open()
+
+    async def turn(self, seconds: float) -> None:
+        """Let so many seconds pass; returns at once where the time is virtual."""
+        if self.traits.virtual_time:
+            self.clock.turn(seconds)
+        else:
+            await anyio.sleep(seconds)
+
+    @property
+    def unit(self) -> float:
+        """A duration in seconds that is long enough to be seen here, and well below the lease."""
+        return self.row.lease / 5
+
+
+async def eventually(holds: Callable[[], bool], *, within: float = 5.0) -> None:
+    """Return when the condition holds; looks at every turn of the loop."""
+    with anyio.fail_after(within):
+        while not holds():  # noqa: ASYNC110 - what it waits for has no event
+            await anyio.sleep(0.001)
+
+
+def problem_of(name: str) -> str | None:
+    """Say why a backend cannot be used here, or None."""
+    if name not in ROWS:
+        return f"no row for the backend {name!r} in tests/contract/traits.py; there are {', '.join(ROWS)}"
+    module, _, attribute = SCHEMES[name].partition(":")
+    try:
+        getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        return f"the driver of {name!r} cannot be imported: {error}"
+    return None

@@ -1,0 +1,63 @@
+"""The table of traits says what the drivers say, and what they can do."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from asyncq.contracts import Clearable, Driver, Findable, Inline, Inspectable, Installable, Running, Turning
+from asyncq.payload import Traits
+from tests.contract.backends import Backend
+from tests.contract.jobs import ids, push, reserve
+
+PROTOCOLS: dict[str, type] = {
+    "clearable": Clearable,
+    "findable": Findable,
+    "inline": Inline,
+    "inspectable": Inspectable,
+    "installable": Installable,
+    "running": Running,
+    "turning": Turning,
+}
+
+
+async def test_the_traits_of_a_driver_are_those_of_its_row(backend: Backend, driver: Driver) -> None:
+    assert dataclasses.asdict(driver.traits) == dataclasses.asdict(backend.traits)
+    assert isinstance(driver.traits, Traits)
+
+
+async def test_a_driver_can_do_what_its_row_says_and_no_more(backend: Backend, driver: Driver) -> None:
+    protocols = {name for name, protocol in PROTOCOLS.items() if isinstance(driver, protocol)}
+    stores = {field.name for field in dataclasses.fields(driver.stores) if getattr(driver.stores, field.name)}
+    assert protocols | stores == backend.row.promises
+
+
+async def test_a_driver_has_the_name_and_the_lease_of_its_connection(backend: Backend, driver: Driver) -> None:
+    assert (driver.name, driver.lease) == (backend.name, backend.row.lease)
+    async with backend.open(lease=str(backend.row.lease * 2)) as other:
+        assert other.lease == backend.row.lease * 2
+
+
+async def test_a_closed_driver_can_be_opened_again(backend: Backend) -> None:
+    driver = backend.make()
+    for name in ("a", "b"):
+        async with backend.opened(driver):
+            await push(driver, name)
+    async with backend.fresh() as other:
+        assert ids(await reserve(other)) == ["a", "b"]
+
+
+@pytest.mark.needs("installable")
+async def test_the_tables_are_installed_once(backend: Backend) -> None:
+    driver = backend.make()
+    async with driver:
+        assert isinstance(driver, Installable)
+        version = (await driver.schema())[1]
+        assert version >= 1
+        assert await driver.install() in {0, version}
+        assert await driver.schema() == (version, version)
+        assert await driver.install() == version
+    async with backend.fresh() as other:
+        assert isinstance(other, Installable)
+        assert await other.schema() == (version, version)

@@ -1,0 +1,43 @@
+"""The table of honest differences: what each backend is, and which optional promises it makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asyncq.payload import Traits
+
+__all__ = ["ROWS", "Row"]
+
+FEATURES = frozenset({"turning", "findable", "clearable", "inspectable"})
+STORES = frozenset({"locks", "limits", "batches", "failed", "signals", "results", "outbox"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One backend in the table."""
+
+    url: str
+    """`{name}` is a name of the test's own, `{path}` a file of the test's own."""
+    traits: Traits
+    promises: frozenset[str]
+    """Optional protocols and stores; a test that needs one that is missing here is skipped."""
+    lease: float = 30.0
+    """Lease in seconds that the suite asks for; at least 0.5 where the time is real."""
+    histories: int = 0
+    """How many random histories are compared with the model; 0 where the time cannot be turned."""
+
+
+ROWS = {
+    "memory": Row(
+        url="memory://{name}",
+        traits=Traits(persistent=False, shared=False, virtual_time=True),
+        promises=FEATURES | STORES,
+        histories=150,
+    ),
+    "sqlite": Row(
+        url="sqlite:///{path}",
+        traits=Traits(wake_latency=0.6, virtual_time=True),
+        promises=FEATURES | STORES | {"installable"},
+        histories=40,
+    ),
+}

@@ -1,0 +1,46 @@
+"""What must not type-check: both checkers report each line marked E, and no other. Never run (test_promise.py)."""
+
+from asyncq import AsyncQ, Job, JobHandle, dispatch_many, job
+from tests.typing.use import Resize, SendMail, crunch, send_mail
+
+
+async def bad() -> None:
+    await SendMail().dispatch()  # E1 missing field
+    await SendMail(to=3).dispatch()  # E2 field of a wrong type
+    await SendMail("x").dispatch()  # E3 a payload is keyword-only
+    await SendMail(to="x").dispatch(que="a")  # E4 unknown option
+    await send_mail.dispatch(too="x")  # E5 unknown argument
+    await send_mail.dispatch(3)  # E6 argument of a wrong type
+    await crunch.dispatch("x")  # E7 the same for a plain function
+    await send_mail.options(tries="x").dispatch("a")  # E8 option of a wrong type
+    SendMail(to="x").dispatch()  # E9 forgotten await
+    send_mail.dispatch("x")  # E10 forgotten await
+    dispatch_many([SendMail(to="x")])  # E11 forgotten await
+    send_mail.bind("x").dispatch()  # E12 forgotten await
+    send_mail.bind(4)  # E13 argument of a wrong type
+    await dispatch_many([1])  # E14 not a job
+    await SendMail(to="x").dispatch_if("yes")  # E15 condition of a wrong type
+    wrong: JobHandle[int] = await SendMail(to="x").dispatch()  # E16 another result
+    number: str = await Resize(path="a").dispatch_sync()  # E17 another result
+    await crunch(4)  # E18 a plain function runs at once
+    await dispatch_many([SendMail(to="x")], que="a")  # E19 unknown option
+
+
+class Unknown(Job, triess=3):  # E20 unknown setting
+    async def handle(self) -> None: ...
+
+
+class WrongType(Job, tries="a"):  # E21 setting of a wrong type
+    async def handle(self) -> None: ...
+
+
+class WrongPlace(Job, run_in="cloud"):  # E22 no such place
+    async def handle(self) -> None: ...
+
+
+@job(triess=3)  # E23 unknown setting
+async def unknown() -> None: ...
+
+
+AsyncQ(middleware=[lambda: None])  # E24 not a middleware
+AsyncQ(conections={})  # E25 unknown argument

@@ -1,0 +1,128 @@
+"""What must type-check, with exactly these types. Never run: the type checkers read it (test_promise.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, assert_type
+
+import asyncq
+from asyncq import Fail, Job, JobContext, JobHandle, Next, Release, Skip, dispatch_many, field, job
+
+
+class SendMail(Job, queue="mail", tries=5, timeout=30, backoff=[1, 10, 60]):
+    to: str
+    body: str = ""
+    token: str = field(default="", redact=True)
+    tags_seen: list[str] = field(default_factory=list[str])
+
+    async def handle(self, ctx: JobContext) -> str:
+        if ctx.attempt > 1:
+            ctx.release(timedelta(minutes=1))
+        return self.to
+
+    async def failed(self, error: BaseException, /) -> None: ...
+
+
+class Resize(Job, run_in="thread"):
+    path: str
+
+    def handle(self) -> int:
+        return 3
+
+
+class Touchy(Job):
+    async def handle(self) -> None:
+        raise Release(delay=timedelta(seconds=5)) from None
+
+
+class Base(Job, abstract=True, tries=3):
+    tenant: int
+
+
+class Report(Base, timeout=timedelta(minutes=5)):
+    month: str
+    rows: int | None = None
+
+    async def handle(self) -> list[str]:
+        match self.tenant:
+            case 0:
+                raise Skip("no tenant")
+            case 1:
+                raise Fail(ValueError("gone"))
+            case _:
+                return [self.month]
+
+
+@job(queue="mail", tries=3)
+async def send_mail(to: str, *, body: str = "") -> str:
+    return to + body
+
+
+@job
+def crunch(n: int) -> float:
+    return n / 2
+
+
+@job
+async def bare() -> None: ...
+
+
+@job(run_in="thread")
+def hash_file(path: str) -> bytes:
+    return path.encode()
+
+
+async def main(*, active: bool) -> None:
+    h = await SendMail(to="x").dispatch()
+    assert_type(h, JobHandle[str])
+    assert_type(h.id, str)
+    assert_type(h.created, bool)
+    assert_type(await Resize(path="a").dispatch(queue="cpu", delay=timedelta(seconds=3)), JobHandle[int])
+    assert_type(await Touchy().dispatch(), JobHandle[None])
+    assert_type(await Report(tenant=1, month="May").dispatch(tries=1), JobHandle[list[str]])
+    assert_type(await SendMail(to="x").dispatch_if(active, queue="high"), JobHandle[str] | None)
+    assert_type(await SendMail(to="x").dispatch_unless(active), JobHandle[str] | None)
+    assert_type(await SendMail(to="x").dispatch_sync(), str)
+    assert_type(await Resize(path="a").dispatch_sync(), int)
+
+    assert_type(await send_mail.dispatch("x", body="b"), JobHandle[str])
+    assert_type(await send_mail.options(queue="high", delay=60).dispatch(to="x"), JobHandle[str])
+    assert_type(await send_mail("x"), str)
+    assert_type(await crunch.dispatch(4), JobHandle[float])
+    assert_type(crunch(4), float)
+    assert_type(await bare.dispatch(), JobHandle[None])
+    assert_type(hash_file("x"), bytes)
+    assert_type(await hash_file.dispatch("x"), JobHandle[bytes])
+    assert_type(await send_mail.bind("x").dispatch(delay=3), JobHandle[str])
+    assert_type(await send_mail.bind("x").dispatch_sync(), str)
+    assert_type(await send_mail.bind("x").dispatch_if(active, queue="q"), JobHandle[str] | None)
+    assert_type(await send_mail.bind("x").dispatch_unless(active), JobHandle[str] | None)
+
+    many = await dispatch_many([SendMail(to="x"), crunch.bind(3)], queue="bulk")
+    assert_type(many, Sequence[JobHandle[Any]])
+
+
+class Throttle:
+    async def __call__(self, ctx: JobContext, call_next: Next, /) -> Any:
+        return await call_next(ctx)
+
+
+async def timing(ctx: JobContext, call_next: Next, /) -> Any:
+    return await call_next(ctx)
+
+
+class Charged(Job, middleware=[Throttle(), timing]):
+    async def handle(self) -> None: ...
+
+
+queue = asyncq.AsyncQ(
+    connections={"main": "sqlite:///queue.db", "side": asyncq.Connection("memory://", lease=5)},
+    default="main",
+    middleware=[Throttle(), timing],
+)
+
+
+async def work() -> None:
+    async with queue as app, app.worker("mail", "default", concurrency=20):
+        await SendMail(to="x").dispatch()

@@ -1,0 +1,1 @@
+"""How configuration is read and modules are found, inside one process."""
