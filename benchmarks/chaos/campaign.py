@@ -83,7 +83,13 @@ class Campaign:
 
 def kills(options: Options, folder: Path) -> Verdict:
     """Kill workers while they work through the jobs, and judge."""
-    bounds = Bounds(options.lease, jobs=options.jobs, kills=options.kills, extra_starts=options.kills // 2)
+    bounds = Bounds(
+        options.lease,
+        jobs=options.jobs,
+        kills=options.kills,
+        extra_starts=options.kills // 2,
+        slack=options.slack,
+    )
     _run(options, folder, options.jobs, _kill)
     return check(read(folder), bounds)
 
@@ -91,7 +97,12 @@ def kills(options: Options, folder: Path) -> Verdict:
 def stalls(options: Options, folder: Path) -> Verdict:
     """Stall workers for 1.5 leases while they work through the jobs, and judge."""
     bounds = Bounds(
-        options.lease, jobs=options.stall_jobs, stalls=options.stalls, extra_starts=options.stalls, refused=1
+        options.lease,
+        jobs=options.stall_jobs,
+        stalls=options.stalls,
+        extra_starts=options.stalls,
+        refused=1,
+        slack=options.slack,
     )
     _run(options, folder, options.stall_jobs, _stall)
     return check(read(folder), bounds)

@@ -30,6 +30,8 @@ class Options:
     url: str = ""
     """Empty: a SQLite file in the run's own folder."""
     keeper: bool = True
+    slack: float = 1.0
+    """Seconds beyond the lease within which 99 % of the killed jobs start again."""
     limit: float = 240.0
     """Seconds after which a run is judged as it stands."""
 
@@ -80,5 +82,6 @@ _MEANINGS = {
     "shortest": "shortest job in seconds",
     "longest": "longest job in seconds",
     "url": "broker; '' is a SQLite file of the run's own",
+    "slack": "seconds beyond the lease within which 99 % of the killed jobs start again",
     "limit": "seconds after which a run is judged as it stands",
 }

@@ -125,7 +125,7 @@ async def test_a_backoff_is_waited_for(app: AsyncQ) -> None:
     async with app, app.worker():
         await Fails().dispatch()
         await empty(app)
-    assert 0.25 < at[1] - at[0] < 2.0
+    assert 0.25 < at[1] - at[0] < 15
 
 
 async def test_a_delay_at_dispatch_is_no_backoff(app: AsyncQ) -> None:
