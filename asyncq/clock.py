@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from asyncq.errors import ConfigError
 
-__all__ = ["SYSTEM_CLOCK", "Clock", "Seconds", "delay_of", "iso", "seconds"]
+__all__ = ["SYSTEM_CLOCK", "Clock", "Seconds", "delay_of", "iso", "seconds", "until_beat"]
 
 Seconds = float | timedelta
 """A duration as the public border takes it; inside, durations are seconds as float."""
@@ -58,6 +58,19 @@ def delay_of(value: Seconds | datetime, what: str = "delay") -> tuple[float, flo
     if value.tzinfo is None:
         raise ConfigError(f"{what}={value!r} has no time zone; write datetime(..., tzinfo=UTC) or pass a timedelta")
     return 0.0, value.timestamp()
+
+
+_STARTED = time.monotonic()
+
+
+def until_beat(period: float) -> float:
+    """Return seconds until the process's next beat of this period, at most one period.
+
+    What recurs while a process idles waits for a common beat: two timers that end together cost one wake of the loop,
+    and a wake is most of what either costs. The beats count from the start of the process, so that two processes do
+    not wake at the same instant.
+    """
+    return period - (time.monotonic() - _STARTED) % period
 
 
 def iso(at: float) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import anyio
 import orjson
 
+from asyncq.clock import until_beat
 from asyncq.contracts import Driver
 from asyncq.errors import DriverError
 from asyncq.events import Event, WorkerQueuePaused, WorkerQueueResumed
@@ -75,7 +76,7 @@ class Control:
             while True:
                 turn += 1
                 await self._tick(signals, turn)
-                await anyio.sleep(PERIOD)
+                await anyio.sleep(until_beat(PERIOD))
         finally:
             with anyio.move_on_after(1.0, shield=True):
                 await signals.forget([beat_name(self._options.name)])

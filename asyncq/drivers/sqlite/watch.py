@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
+from asyncq.clock import until_beat
 from asyncq.drivers.sqlite.bell import Bell
 from asyncq.drivers.sqlite.faults import broken, translate
 from asyncq.drivers.sqlite.instants import MICRO, micros
@@ -27,6 +28,8 @@ _SHORTEST = 0.001
 """Least pause, so that a turnable clock that stands just before an instant is not asked without end."""
 
 T = TypeVar("T")
+_Sight = tuple[tuple[str, ...], int | None]
+"""What a wait was for, and what its last look found."""
 Look = Callable[[Step], int | None]
 """Returns the instant at which the wait is over as far as the file tells, or None."""
 
@@ -44,9 +47,9 @@ class Watch:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._open = False
-        self._seen: int | None = None
+        self._seen: _Sight | None = None
         self._calm = FIRST_LOOK
-        """The interval that the last wait came to; the next one goes on with it, if nothing changed in between."""
+        """The interval that the last wait came to; the next one goes on with it, if it sees what that one saw."""
 
     def open(self) -> None:
         """Let waits begin."""
@@ -79,7 +82,7 @@ class Watch:
         """Return True when the instant that `look` tells has come, False after `timeout` seconds."""
         loop = asyncio.get_running_loop()
         end, last = loop.time() + timeout, self._home.instants.now() + micros(timeout)
-        glance = _Glance()
+        glance = _Glance(tuple(topics))
         with self._bell.listening(topics) as rung:
             while True:
                 self._glance(glance, look)
@@ -103,9 +106,10 @@ class Watch:
             if self._changed(glance) or self._home.instants.now() >= instant:
                 rung.set()
             else:
-                glance.timer = loop.call_later(glance.interval, peek)
+                glance.lively = False
+                glance.timer = loop.call_later(_pause_of(glance), peek)
 
-        glance.timer = loop.call_later(glance.interval, peek)
+        glance.timer = loop.call_later(_pause_of(glance), peek)
         try:
             await rung.wait()
         finally:
@@ -129,11 +133,17 @@ class Watch:
             if version == glance.version:
                 return
             glance.at = look(Step(connection, self._home.sql, self._home.instants.now()))
-            # Kept only now: a look that failed is made again.
-            glance.version, glance.interval = version, self._calm if version == self._seen else FIRST_LOOK
-            self._seen = version
+            self._hurry(glance)
+            glance.version = version  # kept only now: a look that failed is made again
         except sqlite3.Error as error:
             self._bear(error)
+
+    def _hurry(self, glance: _Glance) -> None:
+        """Look often again after news. One change that concerns nobody here is the house-keeping of some worker."""
+        sight = glance.topics, glance.at
+        glance.interval = FIRST_LOOK if sight != self._seen or glance.lively else self._calm
+        # The first look of a wait comes whether the file changed or not.
+        glance.lively, self._seen = glance.version is not None, sight
 
     def _version(self, connection: sqlite3.Connection) -> int:
         return cast(int, connection.execute("PRAGMA data_version").fetchone()[0])
@@ -165,18 +175,26 @@ class Watch:
 class _Glance:
     """What one wait knows of the file."""
 
-    __slots__ = ("at", "interval", "timer", "version")
+    __slots__ = ("at", "interval", "lively", "timer", "topics", "version")
 
-    def __init__(self) -> None:
+    def __init__(self, topics: tuple[str, ...]) -> None:
+        self.topics = topics
         self.version: int | None = None
         self.at: int | None = None
         self.interval = FIRST_LOOK
+        self.lively = False
+        """True from a change of the file until it is seen unchanged."""
         self.timer: asyncio.TimerHandle | None = None
 
     def stop(self) -> None:
         """Peek no more."""
         if self.timer is not None:
             self.timer.cancel()
+
+
+def _pause_of(glance: _Glance) -> float:
+    """Return seconds until the next peek; the widest interval keeps to the beat that the worker's control keeps too."""
+    return glance.interval if glance.interval < LAST_LOOK else until_beat(LAST_LOOK)
 
 
 def _soonest(step: Step, asked: str) -> int | None:
