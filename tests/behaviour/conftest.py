@@ -10,7 +10,8 @@ import pytest
 
 from asyncq import AsyncQ
 from asyncq.current import apps
-from tests.contract.backends import Backend, problem_of
+from tests.contract.backends import backend_on, problem_of
+from tests.support.redis.shared import Shared
 
 if TYPE_CHECKING:
     from asyncq.current import Host
@@ -34,12 +35,12 @@ def no_other_app(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path, servers: Shared) -> str:
     """The URL of an empty store of the backend whose turn it is."""
     name: str = request.param
     if problem := problem_of(name):
         pytest.fail(problem, pytrace=False)
-    return Backend(name, tmp_path).url
+    return backend_on(servers, name, tmp_path).url
 
 
 @pytest.fixture

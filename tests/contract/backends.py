@@ -17,23 +17,25 @@ from asyncq.drivers import SCHEMES, connect
 from asyncq.payload import Traits
 from tests.contract.clocks import TurnableClock
 from tests.contract.traits import ROWS, Row
+from tests.support.redis.shared import Shared
 
-__all__ = ["Backend", "eventually", "problem_of"]
+__all__ = ["Backend", "backend_on", "eventually", "problem_of"]
 
 
 class Backend:
     """One store of one backend, and the clock that its drivers follow."""
 
-    def __init__(self, name: str, directory: Path) -> None:
+    def __init__(self, name: str, directory: Path, server: str = "") -> None:
         self.name = name
         self.row: Row = ROWS[name]
         self.traits: Traits = self.row.traits
         self.clock = TurnableClock()
-        self.url = self.row.url.format(name=uuid4().hex, path=directory / "queue.db")
+        self.url = self.row.url.format(name=uuid4().hex, path=directory / "queue.db", server=server)
 
     def make(self, **options: str) -> Driver:
         """Make a driver on this test's store; it is not open yet."""
-        connection = Connection(f"{self.url}?{urlencode({'lease': self.row.lease, **options})}")
+        mark = "&" if "?" in self.url else "?"
+        connection = Connection(f"{self.url}{mark}{urlencode({'lease': self.row.lease, **options})}")
         return connect(connection, name=self.name, clock=self.clock.clock)
 
     @asynccontextmanager
@@ -67,6 +69,12 @@ class Backend:
         return self.row.lease / 5
 
 
+def backend_on(servers: Shared, name: str, directory: Path) -> Backend:
+    """A store of its own on the server that its row names; a server that cannot be had skips the test."""
+    server = ROWS[name].server
+    return Backend(name, directory, servers.url(server) if server else "")
+
+
 async def eventually(holds: Callable[[], bool], *, within: float = 5.0) -> None:
     """Return when the condition holds; looks at every turn of the loop."""
     with anyio.fail_after(within):
@@ -78,7 +86,10 @@ def problem_of(name: str) -> str | None:
     """Say why a backend cannot be used here, or None."""
     if name not in ROWS:
         return f"no row for the backend {name!r} in tests/contract/traits.py; there are {', '.join(ROWS)}"
-    module, _, attribute = SCHEMES[name].partition(":")
+    scheme = ROWS[name].scheme or name
+    if scheme not in SCHEMES:
+        return f"no driver for {scheme}://, which is the scheme of the backend {name!r}"
+    module, _, attribute = SCHEMES[scheme].partition(":")
     try:
         getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:

@@ -9,7 +9,8 @@ import pytest
 
 import asyncq.drivers
 from asyncq.contracts import Driver
-from tests.contract.backends import Backend, problem_of
+from tests.contract.backends import Backend, backend_on, problem_of
+from tests.support.redis.shared import Shared
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,7 +26,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+def backend(request: pytest.FixtureRequest, tmp_path: Path, servers: Shared) -> Backend:
     """One store of the backend whose turn it is."""
     name: str = request.param
     problem = problem_of(name)
@@ -33,7 +34,7 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
         pytest.skip(problem)
     if problem:
         pytest.fail(problem, pytrace=False)
-    backend = Backend(name, tmp_path)
+    backend = backend_on(servers, name, tmp_path)
     needed = {promise for mark in request.node.iter_markers("needs") for promise in mark.args}
     if missing := needed - backend.row.promises:
         pytest.skip(f"{name} does not promise {', '.join(sorted(missing))}")

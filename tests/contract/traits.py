@@ -17,7 +17,7 @@ class Row:
     """One backend in the table."""
 
     url: str
-    """`{name}` is a name of the test's own, `{path}` a file of the test's own."""
+    """`{name}` is a name of the test's own, `{path}` a file of the test's own, `{server}` the URL of the server."""
     traits: Traits
     promises: frozenset[str]
     """Optional protocols and stores; a test that needs one that is missing here is skipped."""
@@ -25,6 +25,22 @@ class Row:
     """Lease in seconds that the suite asks for; at least 0.5 where the time is real."""
     histories: int = 0
     """How many random histories are compared with the model; 0 where the time cannot be turned."""
+    server: str = ""
+    """Which of the shared servers it needs (`tests/support/redis/shared.py`); none by default."""
+    scheme: str = ""
+    """The scheme of its URL, if that is not its name in the table."""
+
+
+def _redis(scheme: str, *, server: str, prefix: str = "t-") -> Row:
+    """Redis in each of its forms promises the same."""
+    return Row(
+        url=f"{{server}}?prefix={prefix}{{name}}",
+        traits=Traits(),
+        promises=FEATURES | STORES,
+        lease=1.0,
+        server=server,
+        scheme=scheme,
+    )
 
 
 ROWS = {
@@ -40,4 +56,9 @@ ROWS = {
         promises=FEATURES | STORES | {"installable"},
         histories=40,
     ),
+    "redis": _redis("redis", server="redis"),
+    "redis-cluster": _redis("redis+cluster", server="redis-cluster"),
+    "redis-sentinel": _redis("redis+sentinel", server="redis-sentinel"),
+    # Its user may touch only keys that begin so; see the rules in tests/support/redis/shared.py.
+    "redis-acl": _redis("redis", server="redis-acl", prefix="acl-"),
 }

@@ -39,6 +39,7 @@ class RedisServer:
         password: str | None = None,
         users: Mapping[str, str] | None = None,
         config: Mapping[str, str] | None = None,
+        sentinel: bool = False,
     ) -> None:
         self.flavour: Flavour = flavour
         self.password = password
@@ -51,6 +52,7 @@ class RedisServer:
         self._config |= {"requirepass": password} if password else {}
         self._config |= config or {}
         self._users = dict(users or {})
+        self._sentinel = sentinel
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -133,6 +135,7 @@ class RedisServer:
         """Start on a free port; somebody may take it between the look and the start."""
         for attempts_left in reversed(range(5)):
             self.port = free_port()
+            self._write_config()
             try:
                 self._start()
             except RuntimeError:
@@ -141,13 +144,16 @@ class RedisServer:
             else:
                 return
 
-    def _start(self) -> None:
-        path = self._directory / "server.conf"
+    def _write_config(self) -> None:
+        """Write it once: a server may keep what it has learned in this file."""
         lines = {"port": str(self.port), "unixsocket": str(self.socket), "dir": str(self._directory)}
         lines |= {"logfile": str(self._directory / "log"), **self._config}
         lines |= {f"user {name}": rules for name, rules in self._users.items()}
-        path.write_text("".join(f"{key} {value}\n" for key, value in lines.items()))
-        self._process = GuardedProcess([str(self._program), str(path)])
+        (self._directory / "server.conf").write_text("".join(f"{key} {value}\n" for key, value in lines.items()))
+
+    def _start(self) -> None:
+        command = [str(self._program), str(self._directory / "server.conf")]
+        self._process = GuardedProcess([*command, "--sentinel"] if self._sentinel else command)
         until(self._answers, START, f"a Redis server at port {self.port} that answers")
 
     def _answers(self) -> bool:
