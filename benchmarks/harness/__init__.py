@@ -1,0 +1,1 @@
+"""Runs cases in interleaved rounds, judges the figures by their targets, writes them down."""

@@ -1,0 +1,57 @@
+"""One process of a round."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.harness.outcome import Figures, Outcome
+from benchmarks.harness.speed import speed
+from benchmarks.rivals.environments import python_with
+
+__all__ = ["Case"]
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A module that is run with arguments and prints one JSON object.
+
+    With packages it runs in an environment that has them, without in the project's own.
+    """
+
+    contender: str
+    workload: str
+    module: str
+    arguments: tuple[str, ...]
+    packages: tuple[str, ...] = ()
+
+    def run(self) -> Outcome:
+        """Return what it measured; a case that fails does not end the run."""
+        now = speed()
+        try:
+            return Outcome(self.contender, self.workload, self._figures(), speed=now)
+        except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+            return Outcome(self.contender, self.workload, {}, failure=_reason(error), speed=now)
+
+    def python(self) -> Path:
+        """Return the interpreter that has the packages."""
+        return python_with(*self.packages) if self.packages else Path(sys.executable)
+
+    def _figures(self) -> Figures:
+        command = [str(self.python()), "-m", self.module, *self.arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE)
+        figures: Figures = json.loads(done.stdout.splitlines()[-1])
+        return figures
+
+
+def _reason(error: Exception) -> str:
+    """The last line that the process wrote, which names the exception."""
+    said = error.stderr if isinstance(error, subprocess.CalledProcessError) else ""
+    lines = (said or str(error) or type(error).__name__).strip().splitlines()
+    return lines[-1][:200]

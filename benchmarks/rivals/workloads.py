@@ -1,0 +1,169 @@
+"""The workloads, the same for every library; each runs in a process of its own.
+
+python -m benchmarks.rivals.NAME URL WORKLOAD JOBS [OPTION=NUMBER …] prints one JSON object. It needs the library and
+nothing else of this project. It empties no database: whoever starts it hands it an empty one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from benchmarks.rivals import redis_counters
+from benchmarks.rivals.contender import SLOTS, Contender, JobName
+from benchmarks.rivals.tally import Tally
+
+__all__ = ["main"]
+
+BULK = 1000
+LINGER = 0.2
+"""Seconds in which a worker acknowledges what ended last; the clock of the jobs no longer runs."""
+Figures = dict[str, float]
+Workload = Callable[[Contender, int], Awaitable[Figures]]
+
+
+async def work(contender: Contender, jobs: int) -> Figures:
+    """Preloaded jobs that do nothing: per second, and CPU of worker and server for each."""
+    return await _drained(contender, "noop", jobs)
+
+
+async def sleep(contender: Contender, jobs: int) -> Figures:
+    """Preloaded jobs that wait for 10 ms."""
+    return await _drained(contender, "nap", jobs)
+
+
+async def _drained(contender: Contender, job: JobName, jobs: int) -> Figures:
+    tally = contender.tally
+    tally.expect(jobs)
+    await _preload(contender, job, jobs)
+    before = redis_counters.read(contender.url)
+    async with _working(contender, job):
+        await tally.reached()
+    spent = redis_counters.read(contender.url).since(before)
+    tally.verify(jobs)
+    return {
+        "rate": jobs / tally.seconds,
+        "cpu_us": tally.cpu / jobs * 1e6,
+        "server_us": spent.cpu / jobs * 1e6,
+        "commands": spent.commands / jobs,
+        "trips": spent.reads / jobs,
+    }
+
+
+@asynccontextmanager
+async def _working(contender: Contender, job: JobName) -> AsyncIterator[None]:
+    async with contender.working(job):
+        yield
+        await asyncio.sleep(LINGER)
+
+
+async def _preload(contender: Contender, job: JobName, jobs: int) -> None:
+    if contender.pushes_in_bulk:
+        await _push_in_bulk(contender, job, jobs)
+    elif contender.pushes_at_once:
+        await _push_at_once(contender, job, jobs)
+    else:
+        await _push_one_by_one(contender, job, jobs)
+
+
+async def enqueue(contender: Contender, jobs: int) -> Figures:
+    """Pushes per second: one after the other, by 50 tasks at once, many by one call."""
+    await _push_one_by_one(contender, "noop", SLOTS)
+    figures = {"one": await _rate(_push_one_by_one, contender, jobs)}
+    if contender.pushes_at_once:
+        await _push_at_once(contender, "noop", SLOTS)
+        figures["together"] = await _rate(_push_at_once, contender, jobs)
+    if contender.pushes_in_bulk:
+        figures["bulk"] = await _rate(_push_in_bulk, contender, 5 * jobs)
+    return figures
+
+
+async def _rate(push: Callable[[Contender, JobName, int], Awaitable[None]], contender: Contender, jobs: int) -> float:
+    start = time.perf_counter()
+    await push(contender, "noop", jobs)
+    return jobs / (time.perf_counter() - start)
+
+
+async def _push_one_by_one(contender: Contender, job: JobName, jobs: int) -> None:
+    for number in range(jobs):
+        await contender.push(job, number)
+
+
+async def _push_at_once(contender: Contender, job: JobName, jobs: int) -> None:
+    numbers = iter(range(jobs))
+
+    async def one_task(numbers: Iterator[int]) -> None:
+        for number in numbers:
+            await contender.push(job, number)
+
+    await asyncio.gather(*(one_task(numbers) for _ in range(SLOTS)))
+
+
+async def _push_in_bulk(contender: Contender, job: JobName, jobs: int) -> None:
+    for start in range(0, jobs, BULK):
+        await contender.push_all(job, range(start, min(start + BULK, jobs)))
+
+
+async def latency(contender: Contender, jobs: int) -> Figures:
+    """From the push to the begin of the handler in an idle worker, one job at a time, in ms."""
+    gaps = random.Random(1)
+    async with _working(contender, "ping"):
+        await _one_ping(contender)
+        contender.tally.latencies.clear()
+        contender.tally.seen.clear()
+        for _ in range(jobs):
+            # Uneven pauses: a poll must not fall into step with the pushes.
+            await asyncio.sleep(gaps.uniform(0.01, 0.02))
+            await _one_ping(contender)
+    ordered = sorted(contender.tally.latencies)
+    return {"p50_ms": statistics.median(ordered), "p99_ms": ordered[max(0, int(len(ordered) * 0.99) - 1)]}
+
+
+async def _one_ping(contender: Contender) -> None:
+    contender.tally.expect(len(contender.tally.seen) + 1)
+    await contender.push("ping", time.perf_counter())
+    await contender.tally.reached()
+
+
+async def idle(contender: Contender, seconds: int) -> Figures:
+    """What a worker costs that has nothing to do: here the last argument is for how many seconds it is watched."""
+    async with _working(contender, "ping"):
+        await _one_ping(contender)
+        await asyncio.sleep(2)
+        before, cpu, start = redis_counters.read(contender.url), time.process_time(), time.perf_counter()
+        await asyncio.sleep(seconds)
+        lasted, busy = time.perf_counter() - start, time.process_time() - cpu
+        spent = redis_counters.read(contender.url).since(before)
+    return {
+        "commands_per_s": spent.commands / lasted,
+        "trips_per_s": spent.reads / lasted,
+        "cpu_ms_per_s": 1e3 * busy / lasted,
+        "resident_mb": _resident_mb(),
+    }
+
+
+def _resident_mb() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
+WORKLOADS: dict[str, Workload] = {one.__name__: one for one in (work, sleep, enqueue, latency, idle)}
+
+
+async def _measure(make: Callable[..., Contender], arguments: list[str]) -> Figures:
+    url, workload, jobs, *options = arguments
+    settings = {name: int(number) for name, number in (option.split("=") for option in options)}
+    async with make(url, Tally(), **settings) as contender:
+        return await WORKLOADS[workload](contender, int(jobs))
+
+
+def main(make: Callable[..., Contender]) -> None:
+    """Run the workload of the command line and print its figures."""
+    print(json.dumps(asyncio.run(_measure(make, sys.argv[1:]))))
