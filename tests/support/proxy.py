@@ -1,0 +1,249 @@
+"""A proxy before a Redis server that fails where a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Self
+
+import hiredis
+
+from tests.support.redis.wire import pack
+
+__all__ = ["Command", "Fault", "FaultProxy", "Link", "Mode"]
+
+Command = tuple[bytes, ...]
+"""A request as a client has sent it: its name, then its arguments."""
+Mode = Literal["pass", "refuse", "blackhole"]
+
+CHUNK = 65536
+_MORE = object()
+
+
+def _any(command: Command) -> bool:
+    return True
+
+
+@dataclass(slots=True)
+class Fault:
+    """A cut that waits for its command; only those that match are counted."""
+
+    left: int
+    executed: bool
+    matches: Callable[[Command], bool] = _any
+    happened: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the client's connection is cut."""
+
+    def strikes(self, command: Command) -> bool:
+        """Count the command; True if it is the one."""
+        if not self.left or not self.matches(command):
+            return False
+        self.left -= 1
+        return not self.left
+
+
+class FaultProxy:
+    """Listens on a port of its own inside `async with` and hands on commands one by one, in their order.
+
+    Modes are for all connections: `pass`; `refuse` resets new ones; `blackhole` keeps them open but holds back what
+    comes from either side, until another mode lets it go on. `delay` is in seconds, for each command and each reply.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self.port = 0
+        self.delay = 0.0
+        self.commands: list[Command] = []
+        """All that has come, also what was not handed on."""
+        self.links: list[Link] = []
+        """Every connection so far, those that ended too."""
+        self._upstream = (host, port)
+        self._mode: Mode = "pass"
+        self._open = asyncio.Event()
+        self._open.set()
+        self._faults: list[Fault] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    @property
+    def url(self) -> str:
+        """`redis://127.0.0.1:PORT/0`."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def mode(self) -> Mode:
+        """What happens to all connections."""
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: Mode) -> None:
+        self._mode = mode
+        if mode == "blackhole":
+            self._open.clear()
+        else:
+            self._open.set()
+
+    def cut_before(self, number: int, matching: Callable[[Command], bool] = _any) -> Fault:
+        """Cut the connection instead of handing on a command: 1 is the next one that matches."""
+        return self._armed(Fault(number, executed=False, matches=matching))
+
+    def cut_after(self, number: int, matching: Callable[[Command], bool] = _any) -> Fault:
+        """Cut the connection when the server has answered a command, whose reply is swallowed: 1 is the next one.
+
+        Not for a connection that subscribes by RESP2: there, messages cannot be told from replies.
+        """
+        return self._armed(Fault(number, executed=True, matches=matching))
+
+    def cut(self) -> None:
+        """Reset all connections now."""
+        for link in self.links:
+            link.cut()
+
+    def disarm(self) -> None:
+        """Forget the faults that have not happened."""
+        self._faults.clear()
+
+    # --- what links ask -----------------------------------------------------------------------------------------------
+
+    async def pause(self) -> None:
+        """Wait as the mode and the delay say."""
+        await self._open.wait()
+        if self.delay:
+            await asyncio.sleep(self.delay)
+            await self._open.wait()
+
+    def fault_of(self, command: Command) -> Fault | None:
+        """Count a command, and find the fault whose turn it is."""
+        self.commands.append(command)
+        struck = [fault for fault in self._faults if fault.strikes(command)]
+        return struck[0] if struck else None
+
+    def _armed(self, fault: Fault) -> Fault:
+        self._faults.append(fault)
+        return fault
+
+    async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        # A cancelled task of a stream server would be reported as an error; it ends because the proxy does.
+        with suppress(asyncio.CancelledError):
+            await self._serve(reader, writer)
+        self._tasks.discard(task)
+
+    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        try:
+            await self._open.wait()
+            upstream = None if self._mode == "refuse" else await asyncio.open_connection(*self._upstream)
+        except (OSError, asyncio.CancelledError):
+            upstream = None
+        if upstream is None:
+            _reset(writer)
+            return
+        link = Link(self, (reader, writer), upstream)
+        self.links.append(link)
+        await link.run()
+
+
+class Link:
+    """One client's connection, with the one to the server that belongs to it."""
+
+    def __init__(
+        self, proxy: FaultProxy, client: tuple[StreamReader, StreamWriter], server: tuple[StreamReader, StreamWriter]
+    ) -> None:
+        self.commands = 0
+        """How many have come."""
+        self.replies = 0
+        self._proxy = proxy
+        self._from_client, self._to_client = client
+        self._from_server, self._to_server = server
+        self._swallow: tuple[int, Fault] | None = None
+
+    async def run(self) -> None:
+        """Hand on until one side ends, or a fault does it."""
+        pumps = [asyncio.create_task(self._requests()), asyncio.create_task(self._answers())]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            results = await asyncio.gather(*pumps, return_exceptions=True)
+            # Not reset: the server is to read all that was handed on before.
+            self._to_server.close()
+            self._to_client.close()
+        broken = [one for one in results if isinstance(one, Exception) and not isinstance(one, OSError)]
+        if broken:
+            raise broken[0]
+
+    def cut(self) -> None:
+        """Reset the client's connection."""
+        _reset(self._to_client)
+
+    async def _requests(self) -> None:
+        parser = hiredis.Reader(notEnoughData=_MORE)
+        while data := await self._from_client.read(CHUNK):
+            parser.feed(data)
+            while (request := parser.gets()) is not _MORE:
+                command: Command = tuple(request)
+                if await self._cut_at(command):
+                    return
+
+    async def _cut_at(self, command: Command) -> bool:
+        """Hand on a command unless a fault comes before it; True if this was the last one of this connection."""
+        self.commands += 1
+        fault = self._proxy.fault_of(command)
+        await self._proxy.pause()
+        if fault and not fault.executed:
+            self._strike(fault)
+            return True
+        if fault:
+            self._swallow = (self.commands, fault)
+        self._to_server.write(pack(command))
+        await self._to_server.drain()
+        if fault:
+            await fault.happened.wait()
+        return fault is not None
+
+    async def _answers(self) -> None:
+        parser = hiredis.Reader(notEnoughData=_MORE)
+        while data := await self._from_server.read(CHUNK):
+            parser.feed(data)
+            while (reply := parser.gets()) is not _MORE:
+                self.replies += not isinstance(reply, hiredis.PushNotification)
+            await self._proxy.pause()
+            if self._swallow and self.replies >= self._swallow[0]:
+                # Earlier replies in these bytes are lost with it, as a reset loses all that was not read yet.
+                self._strike(self._swallow[1])
+                return
+            self._to_client.write(data)
+            await self._to_client.drain()
+
+    def _strike(self, fault: Fault) -> None:
+        self.cut()
+        fault.happened.set()
+
+
+def _reset(writer: StreamWriter) -> None:
+    """Close as a crash does, with RST."""
+    raw = writer.get_extra_info("socket")
+    with suppress(OSError):  # closed already
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
