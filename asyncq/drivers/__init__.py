@@ -15,6 +15,18 @@ __all__ = ["SCHEMES", "connect"]
 SCHEMES = {
     "memory": "asyncq.drivers.memory:MemoryDriver",
     "sqlite": "asyncq.drivers.sqlite:SqliteDriver",
+    **dict.fromkeys(
+        (
+            "redis",
+            "rediss",
+            "redis+unix",
+            "redis+cluster",
+            "rediss+cluster",
+            "redis+sentinel",
+            "rediss+sentinel",
+        ),
+        "asyncq.drivers.redis:RedisDriver",
+    ),
     "sync": "asyncq.drivers.sync:SyncDriver",
     "null": "asyncq.drivers.null:NullDriver",
 }

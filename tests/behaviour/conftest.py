@@ -10,7 +10,7 @@ import pytest
 
 from asyncq import AsyncQ
 from asyncq.current import apps
-from tests.contract.backends import backend_on, problem_of
+from tests.contract.backends import backend_on, params_of, problem_of
 from tests.support.redis.shared import Shared
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that takes a `url`, or an `app`, on all backends."""
     if "url" in metafunc.fixturenames:
-        names = str(metafunc.config.getoption("--backends")).split(",")
-        metafunc.parametrize("url", [name.strip() for name in names if name.strip()], indirect=True)
+        names = params_of(str(metafunc.config.getoption("--backends")))
+        metafunc.parametrize("url", names, indirect=True)
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from uuid import uuid4
 
 import anyio
+import pytest
 
 from asyncq.config import Connection
 from asyncq.contracts import Driver, Installable
@@ -18,6 +20,9 @@ from asyncq.payload import Traits
 from tests.contract.clocks import TurnableClock
 from tests.contract.traits import ROWS, Row
 from tests.support.redis.shared import Shared
+
+if TYPE_CHECKING:
+    from _pytest.mark import ParameterSet
 
 __all__ = ["Backend", "backend_on", "eventually", "problem_of"]
 
@@ -80,6 +85,16 @@ async def eventually(holds: Callable[[], bool], *, within: float = 5.0) -> None:
     with anyio.fail_after(within):
         while not holds():  # noqa: ASYNC110 - what it waits for has no event
             await anyio.sleep(0.001)
+
+
+def params_of(names: str) -> list[ParameterSet]:
+    """Return the backends of a comma list as parameters of a test.
+
+    Where the time is real, a pause of the machine can outlast what a test waits for: such a test is run again.
+    """
+    known = [name.strip() for name in names.split(",") if name.strip()]
+    again = pytest.mark.flaky(reruns=2)
+    return [pytest.param(name, marks=[again] if name in ROWS and ROWS[name].server else []) for name in known]
 
 
 def problem_of(name: str) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 
 import asyncq.drivers
 from asyncq.contracts import Driver
-from tests.contract.backends import Backend, backend_on, problem_of
+from tests.contract.backends import Backend, backend_on, params_of, problem_of
 from tests.support.redis.shared import Shared
 
 
@@ -21,8 +21,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that takes a `backend` on all of them."""
     if "backend" in metafunc.fixturenames:
-        names = str(metafunc.config.getoption("--backends")).split(",")
-        metafunc.parametrize("backend", [name.strip() for name in names if name.strip()], indirect=True)
+        names = params_of(str(metafunc.config.getoption("--backends")))
+        metafunc.parametrize("backend", names, indirect=True)
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ async def test_the_age_of_a_queue_is_that_of_its_head(backend: Backend, driver: 
 async def test_find_shows_the_jobs_that_are_there(backend: Backend, driver: Driver) -> None:
     assert isinstance(driver, Findable)
     await driver.push([job("a"), job("b", delay=backend.unit), unique_job("key", "c", tags=("x",), group="g")])
-    await settle(driver, await reserve_one(driver), Released(0.0, count="exception", body=b"new"))
+    await settle(driver, await reserve_one(driver), Released(None, count="exception", body=b"new"))
     await reserve(driver, limit=1)
     found = await driver.find(["a", "b", "c", "unknown"])
     assert {id: (shown.id, shown.state) for id, shown in found.items()} == {

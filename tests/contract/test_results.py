@@ -77,6 +77,7 @@ async def test_waiting_for_a_result_ends_with_its_timeout(backend: Backend, resu
     assert got == [None]
 
 
+@pytest.mark.needs("prunes_results")
 async def test_prune_forgets_what_is_over(backend: Backend, results: ResultStore) -> None:
     await results.put(StoredResult("a", b"1", backend.unit))
     await results.put(StoredResult("b", b"1", backend.unit * 3))

@@ -11,6 +11,9 @@ __all__ = ["ROWS", "Row"]
 FEATURES = frozenset({"turning", "findable", "clearable", "inspectable"})
 STORES = frozenset({"locks", "limits", "batches", "failed", "signals", "results", "outbox"})
 
+OWN_TIME = frozenset({"prunes_results"})
+"""Promises of backends whose results stay until somebody forgets them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -47,13 +50,13 @@ ROWS = {
     "memory": Row(
         url="memory://{name}",
         traits=Traits(persistent=False, shared=False, virtual_time=True),
-        promises=FEATURES | STORES,
+        promises=FEATURES | STORES | OWN_TIME,
         histories=150,
     ),
     "sqlite": Row(
         url="sqlite:///{path}",
         traits=Traits(wake_latency=0.6, virtual_time=True),
-        promises=FEATURES | STORES | {"installable"},
+        promises=FEATURES | STORES | OWN_TIME | {"installable"},
         histories=40,
     ),
     "redis": _redis("redis", server="redis"),

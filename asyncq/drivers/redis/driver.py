@@ -1,0 +1,165 @@
+"""The driver that keeps its jobs on Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+from asyncq.clock import Clock
+from asyncq.config import Settings
+from asyncq.drivers.redis.calls import call, extending, new_token, pushing, reserving
+from asyncq.drivers.redis.greeting import greet
+from asyncq.drivers.redis.inspection import Inspection
+from asyncq.drivers.redis.keeper import RedisKeeper
+from asyncq.drivers.redis.keys import Keys
+from asyncq.drivers.redis.link import Link
+from asyncq.drivers.redis.micros import MICRO, micros
+from asyncq.drivers.redis.options import options_of
+from asyncq.drivers.redis.settling import first_ends, settlements, settling, stale_of
+from asyncq.drivers.redis.stores import stores_of
+from asyncq.drivers.redis.waiting import wait
+from asyncq.drivers.redis.wire import reservations
+from asyncq.drivers.redis.wires import blocking_client, wire_of
+from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, Traits
+
+__all__ = ["RedisDriver"]
+
+
+class RedisDriver(Inspection):
+    """Jobs on one server, behind Sentinel, or in a cluster. Each call is one script for each slot that it concerns."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.name = settings.name
+        self.lease = settings.lease
+        self._options = options_of(settings)
+        clustered = self._options.shape == "cluster"
+        self.traits = Traits(atomic_effects=not clustered, unique_scope="queue" if clustered else "connection")
+        self._keys = Keys(settings.prefix, clustered)
+        self._lease = micros(settings.lease)
+        options = self._options
+        self._link = Link(wire_of(options), timeout=options.timeout, retry_for=options.retry_for, where=options.where)
+        self._under_way: dict[str, Sequence[str]] = {}
+        """Tokens of reserves whose answer is not here yet, with their queues; the keeper's thread reads it."""
+        self._announced: set[str] = set()
+        self.stores = stores_of(self._link, self._keys)
+
+    async def __aenter__(self) -> Self:
+        await greet(self._link, self._options)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        await self._link.close()
+
+    async def push(self, envelopes: Sequence[Envelope], /) -> Sequence[Pushed]:
+        """Store the envelopes: all of those that share a script, or none."""
+        answers = [Pushed(envelope.id, True) for envelope in envelopes]
+        await self._announce(envelopes)
+        for one, places in pushing(self._keys, envelopes):
+            refused = await self._link.run(one)
+            for at in range(0, len(refused), 2):
+                answers[places[refused[at]]] = Pushed(refused[at + 1].decode(), False)
+        return answers
+
+    async def _announce(self, envelopes: Sequence[Envelope]) -> None:
+        """In a cluster, note a queue's name beside the stores, before its first job: another slot than the queue's."""
+        if self._keys.clustered:
+            new = {envelope.queue for envelope in envelopes} - self._announced
+            if new:
+                await self._link.command("SADD", f"{self._keys.root}queues", *sorted(new))
+                self._announced |= new
+
+    async def reserve(self, queues: Sequence[str], /, *, limit: int, alone: bool = False) -> Reserved:
+        """Lease up to `limit` due jobs, and never wait for one."""
+        found = Reserved()
+        for home, mine in self._keys.groups(queues).items():
+            left = max(0, limit - len(found.items))
+            found = _joined(found, await self._reserve(home, mine, left, alone=alone and not found.items))
+        return found
+
+    async def _reserve(self, home: str, queues: Sequence[str], limit: int, *, alone: bool) -> Reserved:
+        token = new_token()
+        self._under_way[token] = queues
+        try:
+            answer = await self._link.run(reserving(self._keys, home, queues, token, [self._lease, limit, int(alone)]))
+        finally:
+            del self._under_way[token]
+        return _reserved(answer, queues, token)
+
+    async def wait(self, queues: Sequence[str], /, *, timeout: float) -> None:
+        """Return when a job of these queues may be reserved, or after `timeout` seconds."""
+        await wait(self._link, self._keys, queues, timeout)
+
+    async def settle(self, settlements: Sequence[Settlement], /) -> Sequence[Reservation]:
+        """End attempts with all their effects; returns those that were stale."""
+        first, stale = first_ends(settlements)
+        for one, mine in settling(self._keys, first):
+            stale += stale_of(mine, await self._link.run(one))
+        return stale
+
+    async def turn(
+        self, settlements: Sequence[Settlement], queues: Sequence[str], /, *, limit: int
+    ) -> tuple[Sequence[Reservation], Reserved]:
+        """Settle, then reserve, in one round trip; in a cluster one for each queue."""
+        if self._keys.clustered:
+            return await self.settle(settlements), await self.reserve(queues, limit=limit)
+        first, late = first_ends(settlements)
+        asked, token = list(dict.fromkeys(queues)), new_token()
+        self._under_way[token] = asked
+        try:
+            stale, answer = await self._link.run(self._turning(first, asked, token, limit))
+        finally:
+            del self._under_way[token]
+        return [*stale_of([item.reservation for item in first], stale), *late], _reserved(answer, asked, token)
+
+    def _turning(self, ends: Sequence[Settlement], asked: Sequence[str], token: str, limit: int) -> Any:
+        """The bases that only ends need stand before those that are asked for jobs."""
+        others = list(dict.fromkeys(end.reservation.queue for end in ends if end.reservation.queue not in asked))
+        places = {queue: place for place, queue in enumerate([*others, *asked])}
+        return call(
+            "turn",
+            [self._keys.root, *map(self._keys.base, places)],
+            [token, self._lease, max(0, limit), 2 + len(others), *settlements(self._keys, ends, places)],
+        )
+
+    async def extend(self, reservations: Sequence[Reservation], /) -> Sequence[Reservation]:
+        """Restart the full lease of each; returns those that were lost."""
+        lost: list[Reservation] = []
+        for one, mine in extending(self._keys, reservations, {}, self._lease):
+            lost += [mine[place] for place in await self._link.run(one)]
+        return lost
+
+    def keeper(self) -> RedisKeeper:
+        """Make a keeper with a connection of its own."""
+        options = self._options
+        return RedisKeeper(
+            lambda: blocking_client(options),
+            self._keys,
+            self._lease,
+            self._under_way,
+            where=options.where,
+            retry_for=options.retry_for,
+        )
+
+
+def _reserved(answer: Any, queues: Sequence[str], token: str) -> Reserved:
+    now, suspects, wait, found = answer
+    at, items = int(now) / MICRO, list[Reservation]()
+    for queue, columns in zip(queues, found, strict=True):
+        items += reservations(columns, queue, token, at)
+    due = int(wait)
+    return Reserved(tuple(items), bool(suspects), None if due < 0 else due / MICRO)
+
+
+def _joined(one: Reserved, other: Reserved) -> Reserved:
+    """Put the answers of two homes together; what became ready in one is for the next look."""
+    soonest = [due for due in (one.next_due, other.next_due) if due is not None]
+    return replace(
+        other,
+        items=one.items + other.items,
+        suspects=one.suspects or other.suspects,
+        next_due=min(soonest, default=None),
+    )

@@ -1,0 +1,131 @@
+-- What the scripts share; put before each of them.
+--
+-- KEYS[1] is the home: where the hashes of jobs lie. The other keys are bases of queues. All keys are a home or a base
+-- with a name behind it, so they share its hash tag. Where there is one server, one home serves all queues.
+--
+--   base .. ready    zset  id -> due in µs: jobs that wait, delayed ones too
+--   base .. suspect  zset  the same for jobs that crashed twice or more
+--   base .. lease    zset  id -> end of the lease in µs
+--   base .. notify   list  tokens that wake workers; never more than a few
+--   home .. rec      hash  id -> queue, name, body; written once, never read here but for its first line
+--   home .. tok      hash  id -> fencing token (32 characters), then the due time; only while leased
+--   home .. cnt      hash  id -> attempts:exceptions:crashes; only where one of them is not 0
+--   home .. uniq     hash  unique key -> end in µs or nothing, base, id
+--   home .. ukey     hash  id -> unique key
+--   home .. op:…     what a call answered, for half a minute
+local call, sub, format = redis.call, string.sub, string.format
+
+local TOKENS = 64 -- most tokens in one list
+local CHUNK = 500 -- most jobs that one step moves
+local OP_MS = 30000
+
+local home = KEYS[1]
+
+local time = call('TIME')
+local now = time[1] * 1000000 + time[2]
+
+local at = 0 -- place in ARGV
+local function next_arg()
+  at = at + 1
+  return ARGV[at]
+end
+
+local function next_number()
+  at = at + 1
+  return tonumber(ARGV[at])
+end
+
+-- Lua writes large numbers as 1.8e+15.
+local function whole(number)
+  return format('%.0f', number)
+end
+
+-- A write that changes nothing: from then on a server without memory takes the others too. What drains must go on.
+local function allow_when_full()
+  call('DEL', home)
+end
+
+local function wake(base)
+  if call('LLEN', base .. 'notify') < TOKENS then
+    call('LPUSH', base .. 'notify', '1')
+  end
+end
+
+local function answered(op)
+  local known = call('GET', home .. 'op:' .. op)
+  return known and cmsgpack.unpack(known)
+end
+
+local function remember(op, answer)
+  call('SET', home .. 'op:' .. op, cmsgpack.pack(answer), 'PX', OP_MS)
+end
+
+local function counters(id)
+  local text = call('HGET', home .. 'cnt', id)
+  if not text then
+    return 0, 0, 0
+  end
+  local a, e, c = string.match(text, '(%d+):(%d+):(%d+)')
+  return tonumber(a), tonumber(e), tonumber(c)
+end
+
+local function set_counters(id, a, e, c)
+  if a + e + c == 0 then
+    call('HDEL', home .. 'cnt', id)
+  else
+    call('HSET', home .. 'cnt', id, format('%d:%d:%d', a, e, c))
+  end
+end
+
+local function put_back(base, id, due, crashes)
+  call('ZADD', base .. (crashes >= 2 and 'suspect' or 'ready'), due, id)
+end
+
+-- Frees a unique key only where it is still this job's.
+local function free_key(id)
+  local key = call('HGET', home .. 'ukey', id)
+  if key then
+    call('HDEL', home .. 'ukey', id)
+    call('HDEL', home .. 'uniq', key)
+  end
+end
+
+-- Who holds the key now; an outlived one is taken from its job.
+local function holder(key)
+  local held = call('HGET', home .. 'uniq', key)
+  if not held then
+    return nil
+  end
+  local till, id = string.match(held, '^(%d*)\n(.*)$')
+  if till == '' or tonumber(till) > now then
+    return id
+  end
+  call('HDEL', home .. 'ukey', id)
+  call('HDEL', home .. 'uniq', key)
+  return nil
+end
+
+-- Stores a job; answers nothing, or the id of the job that was there. `kind` says whether `due` is a delay ('d') or an
+-- instant ('a'), both in µs; `life` is that of the unique key in µs, or ''.
+local function push(base, id, kind, due, key, life, rec)
+  if call('HEXISTS', home .. 'rec', id) == 1 then
+    return id
+  end
+  if key ~= '' then
+    local other = holder(key)
+    if other then
+      return other
+    end
+    call('HSET', home .. 'uniq', key, (life ~= '' and whole(now + tonumber(life)) or '') .. '\n' .. id)
+    call('HSET', home .. 'ukey', id, key)
+  end
+  call('HSET', home .. 'rec', id, rec)
+  call('ZADD', base .. 'ready', whole(kind == 'd' and now + tonumber(due) or tonumber(due)), id)
+  return nil
+end
+
+-- Reads a job from ARGV and stores it.
+local function push_next(base)
+  local id, kind, due, key, life, rec = next_arg(), next_arg(), next_arg(), next_arg(), next_arg(), next_arg()
+  return push(base, id, kind, due, key, life, rec)
+end

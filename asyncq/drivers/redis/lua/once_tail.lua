@@ -1,0 +1,4 @@
+end
+local answer = body()
+remember(op, { answer = answer })
+return answer

@@ -1,0 +1,2 @@
+-- ARGV: id. Answers 1 where it was there.
+return forget_batch(next_arg())

@@ -1,0 +1,3 @@
+-- ARGV: key, owner. Answers 1 where the lock was the owner's.
+local key, owner = next_arg(), next_arg()
+return unlock(key, owner)

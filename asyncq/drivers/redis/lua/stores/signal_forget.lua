@@ -1,0 +1,13 @@
+-- ARGV: names. Answers how many were set.
+local count = 0
+while at < #ARGV do
+  local name = next_arg()
+  local rec = call('HGET', home .. 'signals', name)
+  if rec then
+    local till = string.match(rec, '^%d*')
+    count = count + ((till == '' or tonumber(till) > now) and 1 or 0)
+    call('HDEL', home .. 'signals', name)
+    call('PUBLISH', home .. 'signals', name)
+  end
+end
+return count
