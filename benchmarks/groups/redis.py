@@ -53,12 +53,21 @@ CONTENDERS = (
 
 def cases(url: str, jobs: int) -> list[Case]:
     """Return the cases in the order of a round: all contenders at one workload, then at the next."""
-    return [
+    beside_others = [
         _case(contender, workload, _amount(workload, jobs, contender.share), url)
         for workload in ("work", "sleep", "enqueue", "latency", "idle")
         for contender in CONTENDERS
         if workload in contender.workloads
     ]
+    return [*beside_others, *_alone(url, jobs)]
+
+
+def _alone(url: str, jobs: int) -> Iterator[Case]:
+    """Yield what is asked of asyncq alone; the two long ones once."""
+    yield Case(OURS, "processes", "benchmarks.engine.asyncq_processes", (url, str(2 * jobs)))
+    many = str(50 * jobs)
+    yield Case(OURS, "backlog", "benchmarks.engine.asyncq_backlog", (url, many), once=True)
+    yield Case(OURS, "flat", "benchmarks.engine.asyncq_redis", (url, "flat", many), once=True)
 
 
 def _case(contender: Contender, workload: str, amount: int, url: str) -> Case:
@@ -130,6 +139,24 @@ TARGETS = (
     Target("idle worker: commands/s", Figure(OURS, "idle", "commands_per_s"), at_most=1),
     Target("idle worker: ms CPU/s", Figure(OURS, "idle", "cpu_ms_per_s"), at_most=2),
     Target("idle worker: MB resident", Figure(OURS, "idle", "resident_mb"), at_most=45),
+    Target(
+        "no-op, two processes : one",
+        Figure(OURS, "processes", "two"),
+        Figure(OURS, "processes", "one"),
+        at_least=1.4,
+    ),
+    Target(
+        "reserve p99, long backlog : 1,000 jobs",
+        Figure(OURS, "backlog", "long_p99_ms"),
+        Figure(OURS, "backlog", "short_p99_ms"),
+        at_most=2,
+    ),
+    Target(
+        "resident size after all jobs : after the first tenth",
+        Figure(OURS, "flat", "all_mb"),
+        Figure(OURS, "flat", "tenth_mb"),
+        at_most=1.05,
+    ),
 )
 
 REDIS = Group(
@@ -144,7 +171,8 @@ REDIS = Group(
         "same machine. Jobs are preloaded; each is checked to have run exactly once. The clock runs from the begin of "
         "the first job to the end of the last, CPU is that of the worker's process (all threads) and of the server. "
         "Commands are those inside scripts too; a round trip is one read of the server. Latency is from the push to "
-        "the begin of the handler in an idle worker, one job at a time.",
+        "the begin of the handler in an idle worker, one job at a time. The long backlog and the resident size have "
+        "50 times as many jobs as the others, and one round.",
         "Rivals run at their fair best (hiredis, no stored results, the shortest poll that is a plain setting, which "
         "the idle columns pay for), as the head of each file in `benchmarks/rivals/` says. huey takes a task out of "
         "the broker before it runs it, so it does less: a worker that dies loses it. The hand loop has a lease and a "

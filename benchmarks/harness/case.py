@@ -22,7 +22,8 @@ PATIENCE = 600.0
 class Case:
     """A module that is run with arguments and prints one JSON object.
 
-    With packages it runs in an environment that has them, without in the project's own.
+    With packages it runs in an environment that has them, without in the project's own. `once`: in the first round
+    only, since it takes long.
     """
 
     contender: str
@@ -30,6 +31,7 @@ class Case:
     module: str
     arguments: tuple[str, ...]
     packages: tuple[str, ...] = ()
+    once: bool = False
 
     def run(self) -> Outcome:
         """Return what it measured; a case that fails does not end the run."""
@@ -54,4 +56,4 @@ def _reason(error: Exception) -> str:
     """The last line that the process wrote, which names the exception."""
     said = error.stderr if isinstance(error, subprocess.CalledProcessError) else ""
     lines = (said or str(error) or type(error).__name__).strip().splitlines()
-    return lines[-1][:200]
+    return lines[-1].strip()[:200]

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.harness import host, table
 from benchmarks.harness.case import Case
 from benchmarks.harness.group import Bench, Group
-from benchmarks.harness.results import Results
+from benchmarks.harness.results import Figure, Results, Target
 
 __all__ = ["RESULTS", "replaced", "section", "write", "write_raw"]
 
@@ -27,10 +27,20 @@ def section(group: Group, bench: Bench, results: Results, jobs: int) -> str:
         *group.caveats,
         _drift(results),
         "\n".join(group.table(results)),
-        "\n".join(table.ratios(results.judge(target) for target in group.targets)),
+        "\n".join(table.ratios(results.judge(target) for target in _asked(group, bench))),
         "\n".join(table.failures(results)),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _asked(group: Group, bench: Bench) -> list[Target]:
+    """Leave out the targets of cases that were not chosen; those of cases that failed stay."""
+    chosen = {(case.contender, case.workload) for case in bench.cases}
+
+    def is_chosen(figure: Figure | None) -> bool:
+        return figure is None or (figure.contender, figure.workload) in chosen
+
+    return [target for target in group.targets if is_chosen(target.figure) and is_chosen(target.by)]
 
 
 def _versions(bench: Bench) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
+from benchmarks.harness.case import Case
 from benchmarks.harness.group import Bench
 from benchmarks.harness.outcome import Outcome
 from benchmarks.harness.results import Results
@@ -12,13 +14,16 @@ __all__ = ["run"]
 
 
 def run(bench: Bench, rounds: int) -> Results:
-    """Run each case once in each round, and tell on the standard error how far it is."""
-    return Results([_round(bench, f"{number}/{rounds}") for number in range(1, rounds + 1)])
+    """Run each case in each round, those that are once in the first, and tell on the standard error how far it is."""
+    again = [case for case in bench.cases if not case.once]
+    return Results(
+        [_round(bench, bench.cases if not number else again, f"{number + 1}/{rounds}") for number in range(rounds)]
+    )
 
 
-def _round(bench: Bench, progress: str) -> list[Outcome]:
+def _round(bench: Bench, cases: Sequence[Case], progress: str) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    for case in bench.cases:
+    for case in cases:
         bench.before_each()
         outcome = case.run()
         outcomes.append(outcome)

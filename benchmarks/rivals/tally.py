@@ -82,6 +82,7 @@ class Tally:
 
     def _end(self, number: int) -> None:
         self.seen.append(number)
+        self.ended_at = time.perf_counter()
         if len(self.seen) == self._expected:
-            self.ended_at, self.cpu_at_end = time.perf_counter(), time.process_time()
+            self.cpu_at_end = time.process_time()
             self._loop.call_soon_threadsafe(self._reached.set)

@@ -149,12 +149,28 @@ async def idle(contender: Contender, seconds: int) -> Figures:
     }
 
 
+async def flat(contender: Contender, jobs: int) -> Figures:
+    """Resident size of a worker after the first tenth of the jobs, and after all of them."""
+    figures: Figures = {}
+    tally = contender.tally
+    async with _working(contender, "noop"):
+        for first in range(0, jobs, BULK):
+            tally.seen.clear()
+            tally.expect(BULK)
+            await contender.push_all("noop", range(BULK))
+            await tally.reached()
+            if first <= jobs // 10:
+                figures["tenth_mb"] = _resident_mb()
+        figures["all_mb"] = _resident_mb()
+    return figures
+
+
 def _resident_mb() -> float:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
-WORKLOADS: dict[str, Workload] = {one.__name__: one for one in (work, sleep, enqueue, latency, idle)}
+WORKLOADS: dict[str, Workload] = {one.__name__: one for one in (work, sleep, enqueue, latency, idle, flat)}
 
 
 async def _measure(make: Callable[..., Contender], arguments: list[str]) -> Figures:
