@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 __all__ = ["Keys", "queue_of", "tag"]
 
@@ -32,7 +33,7 @@ class Keys:
 
     def base(self, queue: str) -> str:
         """Return what the names of a queue's own keys begin with."""
-        return f"{self.start}{tag(queue)}}}:"
+        return _base(self.start, queue)
 
     def home(self, queue: str) -> str:
         """Return where the jobs of a queue lie."""
@@ -50,6 +51,12 @@ class Keys:
         return f"{self.root}{name}"
 
 
+@lru_cache(maxsize=1024)
+def _base(start: str, queue: str) -> str:
+    return f"{start}{tag(queue)}}}:"
+
+
+@lru_cache(maxsize=1024)
 def tag(queue: str) -> str:
     """Return a queue's name as it stands in a hash tag."""
     return queue.translate(_TABLE)

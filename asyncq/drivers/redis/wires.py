@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Final
 
 import redis
@@ -30,6 +32,19 @@ _blocking: Final[Any] = redis
 _PLAIN: Final[dict[str, Any]] = {"protocol": 2, "socket_keepalive": True, "client_name": "asyncq"}
 
 
+def _packer() -> Callable[[tuple[Argument, ...]], bytes] | None:
+    """Return hiredis's encoder of commands: what redis-py's connections use takes five times as long."""
+    try:
+        hiredis: Any = import_module("hiredis")
+    except ImportError:
+        return None
+    packer: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command
+    return packer
+
+
+_pack: Final = _packer()
+
+
 class PooledWire:
     """Connections to one server, or to the master that Sentinel names.
 
@@ -45,7 +60,8 @@ class PooledWire:
         """Return the answer; a connection whose answer did not come is dropped."""
         connection: Any = self._free.pop() if self._free else self._pool.make_connection()
         try:
-            await connection.send_command(*arguments, check_health=False)
+            packed = connection.pack_command(*arguments) if _pack is None else _pack(arguments)
+            await connection.send_packed_command(packed, check_health=False)
             answer = await connection.read_response(disable_decoding=True)
         except redis.ResponseError as error:
             await self._after_refusal(connection, error)
