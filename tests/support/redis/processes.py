@@ -6,21 +6,29 @@ import os
 import signal
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 __all__ = ["GuardedProcess"]
 
 # A shell leaves a reader at the pipe from the parent, then becomes the program, so that `$$` is the program's pid. The
 # pipe ends without a line only when the parent is dead. PR_SET_PDEATHSIG would need code between fork and exec, and
 # kills the child when the thread ends that started it.
-_LAUNCH = 'exec 3<&0; { read -r line <&3 || kill -9 $$; } & exec "$@" </dev/null 3<&-'
+_LAUNCH = """
+exec 3<&0; directory=$1; shift
+{ read -r line <&3 || { kill -9 $$; rm -rf -- "$directory"; }; } &
+exec "$@" </dev/null 3<&-
+"""
 
 
 class GuardedProcess:
-    """A program that was started; its own session, so that Ctrl-C reaches the tests alone."""
+    """A program that was started; its own session, so that Ctrl-C reaches the tests alone.
 
-    def __init__(self, command: Sequence[str]) -> None:
+    Should the parent die, its directory is removed too.
+    """
+
+    def __init__(self, command: Sequence[str], directory: Path) -> None:
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", _LAUNCH, "guard", *command],
+            ["/bin/sh", "-c", _LAUNCH, "guard", str(directory), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -153,7 +153,7 @@ class RedisServer:
 
     def _start(self) -> None:
         command = [str(self._program), str(self._directory / "server.conf")]
-        self._process = GuardedProcess([*command, "--sentinel"] if self._sentinel else command)
+        self._process = GuardedProcess([*command, "--sentinel"] if self._sentinel else command, self._directory)
         until(self._answers, START, f"a Redis server at port {self.port} that answers")
 
     def _answers(self) -> bool:

@@ -14,7 +14,13 @@ Address = Path | tuple[str, int]
 Argument = str | bytes | int | float
 
 
-def call(address: Address, *arguments: Argument, password: str | None = None, timeout: float = 5.0) -> Any:
+def call(
+    address: Address,
+    *arguments: Argument,
+    user: str = "default",
+    password: str | None = None,
+    timeout: float = 5.0,
+) -> Any:
     """Send one command on a connection of its own and return its answer: texts as str, integers, None and lists.
 
     Raises:
@@ -24,7 +30,7 @@ def call(address: Address, *arguments: Argument, password: str | None = None, ti
     reader = hiredis.Reader(encoding="utf-8", errors="surrogateescape", notEnoughData=_MORE)
     with _connected(address, timeout) as connection:
         if password is not None:
-            _answer(connection, reader, ("AUTH", password))
+            _answer(connection, reader, ("AUTH", user, password))
         return _answer(connection, reader, arguments)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hiredis import ReplyError
 
 from tests.support.redis import RedisCluster, RedisSentinel, RedisServer
-from tests.support.redis.binaries import Flavour
-from tests.support.redis.shared import SECRET
+from tests.support.redis.binaries import FLAVOUR, Flavour, require
+from tests.support.redis.shared import OWN_URL, SECRET, USER, Shared
 from tests.support.redis.wire import call
 from tests.support.root import ROOT
 from tests.support.waiting import until
@@ -21,7 +23,7 @@ PARENT = """
 import time
 from tests.support.redis import RedisServer
 with RedisServer() as server:
-    print(server.pid, flush=True)
+    print(server.pid, server.socket.parent, flush=True)
     time.sleep(600)
 """
 
@@ -72,10 +74,39 @@ def test_a_server_has_the_limits_it_was_given() -> None:
 def test_a_server_does_not_outlive_its_parent() -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
+        pid, directory = parent.stdout.readline().split()
         assert _runs(pid)
         parent.kill()
-    until(lambda: not _runs(pid), 10, "the end of a server without a parent")
+    until(lambda: not _runs(pid) and not Path(directory).exists(), 10, "the end of a server without a parent")
+
+
+def test_a_server_of_the_users_own_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OWN_URL, "redis://example.test:6380/3")
+    with Shared() as servers:
+        assert servers.url("redis") == "redis://example.test:6380/3"
+
+
+def test_the_restricted_user_reaches_its_own_keys_and_nothing_else() -> None:
+    with Shared() as servers:
+        parts = urlsplit(servers.url("redis-acl"))
+        assert (parts.username, parts.password, parts.hostname) == (USER, SECRET, "127.0.0.1")
+        address = ("127.0.0.1", parts.port or 0)
+
+        def ask(*arguments: str) -> object:
+            return call(address, *arguments, user=USER, password=SECRET)
+
+        assert ask("SET", "acl-key", "1") == "OK"
+        assert isinstance(ask("EVAL", "return redis.call('TIME')", "0"), list)
+        for refused in (["SET", "key", "1"], ["KEYS", "*"], ["FLUSHALL"], ["CONFIG", "GET", "*"]):
+            with pytest.raises(ReplyError, match="NOPERM"):
+                ask(*refused)
+
+
+def test_a_flavour_is_chosen_for_all_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    require("redis6")
+    monkeypatch.setenv(FLAVOUR, "redis6")
+    with RedisServer() as server:
+        assert "redis_version:6.2" in server.command("INFO", "server")
 
 
 @pytest.mark.parametrize("flavour", ["any", *(pytest.param(one, marks=pytest.mark.slow) for one in FLAVOURS)])
@@ -107,7 +138,7 @@ def _all_there(cluster: RedisCluster) -> bool:
         return False
 
 
-def _runs(pid: int) -> bool:
+def _runs(pid: str) -> bool:
     """Whether a process runs; a dead one whose parent has not looked at it does not."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    state = subprocess.run(["ps", "-o", "stat=", "-p", pid], capture_output=True, text=True, check=False).stdout
     return bool(state.strip()) and not state.startswith("Z")
