@@ -135,7 +135,7 @@ class Supervisor:
     def _start(self, run: Run) -> None:
         self.desk.running.add(run)
         self._keeper.wake()
-        run.task = self._jobs.start(self._work(run))
+        run.task = self._jobs.start(self._work, run, name=run.reservation.id)
 
     async def _work(self, run: Run) -> None:
         """One job's task: execute, hand the settlement to the pump, tell who listens; then the slot rests."""
@@ -169,7 +169,7 @@ class Supervisor:
         _log.error("%s %s does not react to being cancelled; its slot is lost", run.name, run.reservation.id)
         self.desk.running.discard(run)
         self.desk.stuck.add(run)
-        _ = self._jobs.start(self._settle_abandoned(run))
+        _ = self._jobs.start(self._settle_abandoned, run, name=run.reservation.id)
         if len(self.desk.stuck) >= self.options.concurrency or self._threads.exhausted:
             self.stop.request("stuck", code=1)
 
