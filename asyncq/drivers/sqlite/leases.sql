@@ -46,6 +46,12 @@ UPDATE asyncq_jobs SET lease_until = ? WHERE seq IN (
 -- name: forget
 DELETE FROM asyncq_jobs WHERE id = ? AND token = ?
 
+-- name: forget_all
+-- The same for many at once: ids and tokens as one JSON object.
+DELETE FROM asyncq_jobs WHERE seq IN (
+    SELECT jobs.seq FROM json_each(?) AS ended CROSS JOIN asyncq_jobs AS jobs
+    WHERE jobs.id = ended.key AND jobs.token = ended.value)
+
 -- name: release
 -- NULL for due keeps the place, NULL for the body keeps the body. A verdict sets the crashes to 0, a hand-back not.
 UPDATE asyncq_jobs SET token = NULL, lease_until = NULL, due = coalesce(?, due), attempts = attempts + ?,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -24,15 +25,19 @@ def statements(prefix: str) -> Mapping[str, str]:
 class Step:
     """Runs named statements at one instant, and remembers which queues its transaction touched."""
 
-    __slots__ = ("connection", "now", "sql", "touched")
+    __slots__ = ("alone", "connection", "now", "sql", "touched")
 
-    def __init__(self, connection: sqlite3.Connection, sql: Mapping[str, str], now: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, sql: Mapping[str, str], now: int, *, alone: bool = False
+    ) -> None:
         self.connection = connection
         self.sql = sql
         self.now = now
         """Microseconds since 1970; the same for all calls of the transaction."""
         self.touched: set[str] = set()
         """Queues where a job may be ready now, and results that came; who waits for one of them is woken."""
+        self.alone = alone
+        """True where a piece of work has the transaction for itself: after it failed among others, or by itself."""
 
     def run(self, name: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> sqlite3.Cursor:
         """Run one statement."""
@@ -46,6 +51,10 @@ class Step:
     def rows(self, name: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> list[Row]:
         """Run one statement and return all its rows."""
         return self.connection.execute(self.sql[name], parameters).fetchall()
+
+    def all(self, name: str, given: Mapping[str, str], /) -> bool:
+        """Run one statement that takes keys and values as JSON; say whether it changed as many rows as were given."""
+        return self.connection.execute(self.sql[name], (json.dumps(given),)).rowcount == len(given)
 
     def each(self, name: str, rows: Sequence[Row], /) -> list[bool]:
         """Run one statement for each row of parameters; says for each whether it changed something.

@@ -76,7 +76,7 @@ class Transactor:
         topics: set[str] = set()
         for work in works:
             try:
-                (result,), touched = self._body(self._begun(), (work,), None)
+                (result,), touched = self._body(self._begun(), (work,), None, alone=True)
             except Exception as error:
                 self._drop_if_broken(error)
                 answers.append((None, self._typed(error)))
@@ -102,11 +102,16 @@ class Transactor:
         return self._connection
 
     def _body(
-        self, connection: sqlite3.Connection, works: Sequence[Work], prelude: Callable[[Step], None] | None
+        self,
+        connection: sqlite3.Connection,
+        works: Sequence[Work],
+        prelude: Callable[[Step], None] | None,
+        *,
+        alone: bool = False,
     ) -> tuple[list[Any], set[str]]:
         """Run works between BEGIN and COMMIT; the time is read when the lock is ours, not when we asked for it."""
         try:
-            step = Step(connection, self._home.sql, self._home.instants.now())
+            step = Step(connection, self._home.sql, self._home.instants.now(), alone=alone)
             self._outage.spare(step)
             if prelude is not None:
                 prelude(step)
