@@ -63,7 +63,7 @@ docs: .venv/.dev ## run every code block of README.md and docs/
 	@$(PY) -m pytest -n $(WORKERS) tests/house/test_docs_run.py
 
 clean: ## remove the environments and all caches
-	rm -rf .venv .servers .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf .venv .servers benchmarks/.environments benchmarks/results .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find asyncq tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the environment -------------------------------------------------------------------------------------------------

@@ -29,7 +29,9 @@ def number(value: float) -> str:
 
 
 def grid(results: Results, columns: Sequence[Column]) -> Iterator[str]:
-    """Yield one row for each contender, one column for each kind of figure."""
+    """Yield one row for each contender, one column for each kind of figure of the workloads that ran."""
+    ran = {one.workload for outcomes in results.rounds for one in outcomes}
+    columns = [column for column in columns if column.workload in ran]
     yield "| |" + "".join(f" {column.heading} |" for column in columns)
     yield "|---|" + "--:|" * len(columns)
     for contender in results.contenders:

@@ -30,6 +30,11 @@ def test_a_grid_has_a_row_for_each_contender_and_says_what_is_not_there() -> Non
     ]
 
 
+def test_a_grid_leaves_out_workloads_that_did_not_run() -> None:
+    rounds = results([measured("ours", 1234.0)])
+    assert next(grid(rounds, [*COLUMNS[:1], Column("idle", "idle", ("rate",))])) == "| | no-op jobs/s |"
+
+
 def test_a_listing_puts_all_figures_of_a_case_in_one_cell() -> None:
     rounds = results([measured("ours", 20.0, workload=""), failed("broken", "why", workload="")])
     assert list(listing(rounds, {"rate": "jobs/s"}))[2:] == ["| ours | 20 jobs/s |", "| broken | failed |"]
