@@ -6,8 +6,9 @@ What `asyncq.contracts` says of all calls holds here too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from asyncq.payload import Envelope
 from asyncq.records import (
@@ -24,6 +25,7 @@ from asyncq.records import (
 
 __all__ = [
     "BatchStore",
+    "Changes",
     "FailedStore",
     "LimitStore",
     "LockStore",
@@ -31,6 +33,7 @@ __all__ = [
     "ResultStore",
     "SignalStore",
     "Stores",
+    "Telling",
 ]
 
 
@@ -173,6 +176,26 @@ class SignalStore(Protocol):
 
     async def forget(self, names: Sequence[str], /) -> int:
         """Unset flags; returns how many were set."""
+        ...
+
+
+class Changes(Protocol):
+    """Hears of changed flags."""
+
+    async def wait(self, seconds: float, /) -> str | None:
+        """Return the name of a flag that was set or unset, as soon as it was; None after so many seconds.
+
+        May return None earlier, where changes may have been missed: look after each wait.
+        """
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A signal store that tells of changes, so that who follows them need not ask each second."""
+
+    def changes(self, names: Sequence[str], /) -> AbstractAsyncContextManager[Changes]:
+        """Hear of changes of these flags while the block lasts."""
         ...
 
 

@@ -18,7 +18,7 @@ from asyncq.errors import DriverError
 from asyncq.events import Event, WorkerQueuePaused, WorkerQueueResumed
 from asyncq.listeners import Listeners
 from asyncq.records import Signal
-from asyncq.stores import SignalStore
+from asyncq.stores import Changes, SignalStore, Telling
 from asyncq.worker.desk import Desk
 from asyncq.worker.ending import resident_mb
 from asyncq.worker.options import WorkerOptions
@@ -30,7 +30,9 @@ __all__ = ["BEAT_LIFE", "PAUSE_ALL", "RESTART", "Control", "beat_name", "pause_n
 RESTART: Final = "restart"
 PAUSE_ALL: Final = "pause:*"
 PERIOD: Final = 1.0
-BEAT_EVERY: Final = 10
+QUIET: Final = 5.0
+"""Seconds between looks where the broker tells of changes."""
+BEAT_EVERY: Final = 10.0
 BEAT_LIFE: Final = 35.0
 """Seconds after which a worker without a heartbeat counts as gone."""
 _log = logging.getLogger("asyncq.worker")
@@ -46,8 +48,17 @@ def beat_name(worker: str) -> str:
     return f"worker:{worker}"
 
 
+class _Beats:
+    """Of a store that tells nothing: each second something may have changed."""
+
+    async def wait(self, seconds: float, /) -> str | None:
+        """Return at the next second."""
+        await anyio.sleep(until_beat(PERIOD))
+        return None
+
+
 class Control:
-    """One command a second: the flags, and each tenth time the heartbeat instead."""
+    """At most one command a second: the flags, and each ten seconds the heartbeat instead."""
 
     def __init__(
         self, driver: Driver, desk: Desk, stop: Stop, pump: Pump, *, listeners: Listeners, options: WorkerOptions
@@ -60,6 +71,7 @@ class Control:
         self._options = options
         self._started_at = time.time()
         self._restart: bytes | None = None
+        self._beat_at = 0.0
         self.looked = anyio.Event()
         """Set when it is known which queues are paused."""
         self._flags = [PAUSE_ALL, RESTART, *(pause_name(driver.name, spec.name) for spec in desk.queues)]
@@ -72,11 +84,8 @@ class Control:
             return
         try:
             await self._first_look(signals)
-            turn = 0
             while True:
-                turn += 1
-                await self._tick(signals, turn)
-                await anyio.sleep(until_beat(PERIOD))
+                await self._listen(signals)
         finally:
             with anyio.move_on_after(1.0, shield=True):
                 await signals.forget([beat_name(self._options.name)])
@@ -96,14 +105,26 @@ class Control:
                 await anyio.sleep(PERIOD)
         self.looked.set()
 
-    async def _tick(self, signals: SignalStore, turn: int) -> None:
+    async def _listen(self, signals: SignalStore) -> None:
+        """Follow the signals until the broker fails; where it tells of changes, it is asked now and then only."""
         try:
-            if turn % BEAT_EVERY == 0:
+            if not isinstance(signals, Telling):
+                await self._follow_on(signals, _Beats())
+                return
+            async with signals.changes(self._flags) as changes:
+                await self._follow_on(signals, changes)
+        except DriverError as error:
+            _log.error("the signals cannot be read: %s", error)
+            await anyio.sleep(PERIOD)
+
+    async def _follow_on(self, signals: SignalStore, changes: Changes) -> None:
+        changed = None
+        while True:
+            if changed is None and time.monotonic() >= self._beat_at:
                 await self._beat(signals)
             else:
                 await self._follow(signals)
-        except DriverError as error:
-            _log.error("the signals cannot be read: %s", error)
+            changed = await changes.wait(QUIET)
 
     async def _follow(self, signals: SignalStore) -> None:
         flags = await signals.get(self._flags)
@@ -135,6 +156,8 @@ class Control:
             await self._listeners.emit(event)
 
     async def _beat(self, signals: SignalStore) -> None:
+        # A little early, so that a look that comes a moment before the tenth second is not followed by another one.
+        self._beat_at = time.monotonic() + BEAT_EVERY - 0.1
         await signals.put(beat_name(self._options.name), orjson.dumps(self._state()), ttl=BEAT_LIFE)
 
     def _state(self) -> dict[str, Any]:

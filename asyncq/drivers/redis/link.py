@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from redis import exceptions as redis_errors
@@ -31,8 +31,8 @@ class Wire(Protocol):
         """Return the answer; raises what redis-py raises, and drops the connection if it was cancelled."""
         ...
 
-    async def listen(self, channel: str) -> Any:
-        """Return a connection of its own that is subscribed to a channel."""
+    async def listen(self, channels: Sequence[str]) -> Any:
+        """Return a connection of its own that is subscribed to channels."""
         ...
 
     async def close(self) -> None:
@@ -75,16 +75,16 @@ class Link:
 
         return await self.persist(attempt)
 
-    def news(self, channel: str) -> News:
+    def news(self, *channels: str) -> News:
         """Make a subscription; `async with` opens it."""
-        return News(self, channel)
+        return News(self, channels)
 
-    async def listen(self, channel: str) -> Any:
-        """Return a connection of its own that is subscribed to a channel; raises as `run` does."""
+    async def listen(self, channels: Sequence[str]) -> Any:
+        """Return a connection of its own that is subscribed to channels; raises as `run` does."""
 
         async def attempt() -> Any:
             async with asyncio.timeout(self._timeout):
-                return await self._wire.listen(channel)
+                return await self._wire.listen(channels)
 
         return await self.persist(attempt)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -15,21 +16,21 @@ LONGEST: Final = 86_400.0
 
 
 class _Opener(Protocol):
-    async def listen(self, channel: str) -> Any:
+    async def listen(self, channels: Sequence[str]) -> Any:
         """Return a connection that is subscribed."""
         ...
 
 
 class News:
-    """A subscription to one channel. What is told while its connection is broken is missed, so look after each wait."""
+    """A subscription. What is told while its connection is broken is missed, so look after each wait."""
 
-    def __init__(self, link: _Opener, channel: str) -> None:
+    def __init__(self, link: _Opener, channels: Sequence[str]) -> None:
         self._link = link
-        self._channel = channel
+        self._channels = channels
         self._connection: Any = None
 
     async def __aenter__(self) -> Self:
-        self._connection = await self._link.listen(self._channel)
+        self._connection = await self._link.listen(self._channels)
         return self
 
     async def __aexit__(
@@ -51,7 +52,7 @@ class News:
             return None
         except (redis_errors.ConnectionError, OSError, EOFError):
             await self._connection.disconnect(nowait=True)
-            self._connection = await self._link.listen(self._channel)
+            self._connection = await self._link.listen(self._channels)
             return None
         told: bytes = message[2]
         return told

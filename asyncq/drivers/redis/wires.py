@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, Final
 
@@ -74,9 +74,9 @@ class PooledWire:
         self._free.append(connection)
         return answer
 
-    async def listen(self, channel: str) -> Any:
-        """Return a connection of its own that is subscribed to a channel."""
-        return await _subscribed(self._pool.make_connection(), channel)
+    async def listen(self, channels: Sequence[str]) -> Any:
+        """Return a connection of its own that is subscribed to channels."""
+        return await _subscribed(self._pool.make_connection(), channels)
 
     async def close(self) -> None:
         """Close the connections that lie free; none is in use any more."""
@@ -105,21 +105,22 @@ class ClusterWire:
         """Return the answer of the node that has the keys."""
         return await self._client.execute_command(*arguments)
 
-    async def listen(self, channel: str) -> Any:
+    async def listen(self, channels: Sequence[str]) -> Any:
         """Return a connection to one node, which hears what is told to any."""
         await self._client.initialize()
         node: Any = self._client.get_random_node()
-        return await _subscribed(node.connection_class(**node.connection_kwargs), channel)
+        return await _subscribed(node.connection_class(**node.connection_kwargs), channels)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()
 
 
-async def _subscribed(connection: Any, channel: str) -> Any:
+async def _subscribed(connection: Any, channels: Sequence[str]) -> Any:
     try:
-        await connection.send_command("SUBSCRIBE", channel, check_health=False)
-        await connection.read_response(disable_decoding=True)
+        await connection.send_command("SUBSCRIBE", *channels, check_health=False)
+        for _ in channels:
+            await connection.read_response(disable_decoding=True)
     except BaseException:
         await connection.disconnect(nowait=True)
         raise

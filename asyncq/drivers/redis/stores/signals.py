@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from asyncq.drivers.redis.micros import MICRO, micros
+from asyncq.drivers.redis.news import News
 from asyncq.drivers.redis.stores.shelf import Shelf
 from asyncq.records import Signal
 
@@ -13,7 +15,7 @@ __all__ = ["RedisSignals"]
 
 
 class RedisSignals:
-    """Flags; each change is told to the channel `signals`."""
+    """Flags; each change is told to a channel of the flag's own."""
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
@@ -34,6 +36,24 @@ class RedisSignals:
     async def forget(self, names: Sequence[str], /) -> int:
         """Unset flags; returns how many were set."""
         return int(await self._shelf.run("signal_forget", names))
+
+    @asynccontextmanager
+    async def changes(self, names: Sequence[str], /) -> AsyncGenerator[_Changes]:
+        """Hear of changes of these flags while the block lasts."""
+        async with self._shelf.link.news(*(self._shelf.keys.channel(f"signal:{name}") for name in names)) as news:
+            yield _Changes(news)
+
+
+class _Changes:
+    """What a worker hears."""
+
+    def __init__(self, news: News) -> None:
+        self._news = news
+
+    async def wait(self, seconds: float, /) -> str | None:
+        """Return the name of a flag that was set or unset, or None after so many seconds."""
+        told = await self._news.wait(seconds)
+        return None if told is None else told.decode()
 
 
 def _signals(answer: Sequence[Any]) -> list[Signal]:

@@ -7,7 +7,7 @@ while at < #ARGV do
     local till = string.match(rec, '^%d*')
     count = count + ((till == '' or tonumber(till) > now) and 1 or 0)
     call('HDEL', home .. 'signals', name)
-    call('PUBLISH', home .. 'signals', name)
+    call('PUBLISH', home .. 'signal:' .. name, name)
   end
 end
 return count
