@@ -21,6 +21,7 @@ from typing import Final, NoReturn
 from urllib.parse import quote
 
 from asyncq.cli.failures import FAILED
+from asyncq.cli.interrupts import Interrupts, noted
 from asyncq.cli.output import say
 from asyncq.cli.progress import Show, progress
 from asyncq.config import Connection, plain_environment, project_root
@@ -29,7 +30,7 @@ from asyncq.drivers import connect
 from asyncq.errors import AsyncqError
 from asyncq.records import FailedJob
 
-__all__ = ["demo"]
+__all__ = ["DemoBroken", "Interrupted", "Workers", "demo"]
 
 QUEUE: Final = "default"
 WORK: Final = ("work", "--concurrency", "50", "--processes", "2")
@@ -37,6 +38,7 @@ STOP_SECONDS: Final = 45.0
 """How long the workers may take to end; more than they give their jobs."""
 STALLED_SECONDS: Final = 120.0
 LOOK_EVERY: Final = 0.2
+POLL: Final = 0.05
 INTERRUPTED: Final = 130
 _PARSING: Final = (SyntaxError, ValueError, RecursionError, MemoryError, OSError)
 """What a file raises that cannot be read or parsed; any other error is a failure of the demo itself."""
@@ -46,6 +48,10 @@ _DRAFT: Final = '"""Half of a module."""\n\n\ndef unfinished(:\n'
 
 class DemoBroken(AsyncqError):
     """The demo cannot go on."""
+
+
+class Interrupted(Exception):
+    """A signal came while the workers ran. No KeyboardInterrupt: raised in a task, asyncio logs it as an error too."""
 
 
 def demo(folders: Sequence[Path] = ()) -> int:
@@ -61,7 +67,7 @@ def demo(folders: Sequence[Path] = ()) -> int:
     try:
         with ExitStack() as stack:
             return _play(_fresh_project(stack), [str(folder.resolve()) for folder in folders])
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         say("\nstopped")
         return INTERRUPTED
 
@@ -75,9 +81,10 @@ def _play(project: Path, folders: Sequence[str]) -> int:
     count = _dispatch(project, *folders) + _dispatch(project, "drafts")
     _show("asyncq", *WORK)
     started = time.monotonic()
-    with _workers(project) as workers:
+    with noted() as interrupts, _workers(project, interrupts) as workers:
         failed = asyncio.run(_follow(project, workers, count))
         seconds = time.monotonic() - started
+    _heed(interrupts)
     _show("python", "index.py", "--summary")
     _run(project, "index.py", "--summary")
     code = _judge(project, count, failed, seconds)
@@ -143,8 +150,36 @@ def _dispatch(project: Path, *folders: str) -> int:
     return int(answer.split()[0])
 
 
+class Workers:
+    """The process of the workers, and the signals that reached us while they ran."""
+
+    def __init__(self, process: subprocess.Popen[bytes], interrupts: Interrupts) -> None:
+        self._process = process
+        self._interrupts = interrupts
+
+    def check(self, left: int) -> None:
+        """Raise what keeps the demo from going on."""
+        _heed(self._interrupts)
+        if left and (code := self._process.poll()) is not None:
+            raise DemoBroken(f"the workers ended with code {code}; see worker.log in the project")
+
+    def stop(self) -> None:
+        """Let them end by themselves, unless that takes too long or another signal comes."""
+        before, kill_at = self._interrupts.count, time.monotonic() + STOP_SECONDS
+        self._process.terminate()
+        while self._process.poll() is None:
+            if self._interrupts.count > before or time.monotonic() > kill_at:
+                self._process.kill()  # the processes below it notice, and end by themselves
+            time.sleep(POLL)
+
+
+def _heed(interrupts: Interrupts) -> None:
+    if interrupts.is_set():
+        raise Interrupted
+
+
 @contextmanager
-def _workers(project: Path) -> Generator[subprocess.Popen[bytes]]:
+def _workers(project: Path, interrupts: Interrupts) -> Generator[Workers]:
     """Run workers while the block lasts. In a session of their own: a Ctrl-C reaches only us, and we stop them."""
     with (project / "worker.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  as above
@@ -156,25 +191,17 @@ def _workers(project: Path) -> Generator[subprocess.Popen[bytes]]:
             stderr=log,
             start_new_session=True,
         )
+        workers = Workers(process, interrupts)
         try:
-            yield process
+            yield workers
         finally:
-            _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except (KeyboardInterrupt, subprocess.TimeoutExpired):
-        process.kill()  # the processes below it notice, and end by themselves
-        process.wait()
+            workers.stop()
 
 
 # --- what becomes of the jobs ----------------------------------------------------------------------------------------
 
 
-async def _follow(project: Path, workers: subprocess.Popen[bytes], count: int) -> Sequence[FailedJob]:
+async def _follow(project: Path, workers: Workers, count: int) -> Sequence[FailedJob]:
     """Show the progress until no job is left, delayed ones included, and return those that failed for good.
 
     `--stop-when-empty` would not do: it leaves jobs that wait for their next attempt.
@@ -187,7 +214,7 @@ async def _follow(project: Path, workers: subprocess.Popen[bytes], count: int) -
         return () if store is None else (await store.page(limit=count)).items
 
 
-async def _until_empty(driver: Driver, workers: subprocess.Popen[bytes], count: int, show: Show) -> None:
+async def _until_empty(driver: Driver, workers: Workers, count: int, show: Show) -> None:
     left, moved_at = -1, time.monotonic()
     while left:
         await asyncio.sleep(LOOK_EVERY)
@@ -195,8 +222,7 @@ async def _until_empty(driver: Driver, workers: subprocess.Popen[bytes], count: 
         if size.total != left:
             left, moved_at = size.total, time.monotonic()
         show(count - left, size.delayed)
-        if left and workers.poll() is not None:
-            raise DemoBroken(f"the workers ended with code {workers.returncode}; see worker.log in the project")
+        workers.check(left)
         if time.monotonic() - moved_at > STALLED_SECONDS:
             raise DemoBroken(f"no job has ended for {STALLED_SECONDS:g} s; see worker.log in the project")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, Final
 
+from asyncq.cli.interrupts import Interrupts, noted
 from asyncq.cli.output import say
 from asyncq.config import project_root
 from asyncq.errors import MissingDependency
@@ -15,35 +18,47 @@ from asyncq.errors import MissingDependency
 __all__ = ["run_reloading"]
 
 LOOK_EVERY_MS: Final = 300
-SLACK: Final = 10.0
-"""Seconds beyond the grace for the worker to end by itself."""
+POLL: Final = 0.05
+SLACK: Final = 20.0
+"""Seconds beyond the grace for the worker to end by itself; more than it needs to hand back what would not end."""
 
 
 def run_reloading(arguments: Sequence[str], grace: float) -> int:
-    """Run `asyncq work ARGUMENTS` until Ctrl-C, or until it ends without a change.
+    """Run `asyncq work ARGUMENTS` until a signal, or until it ends without a change.
 
     Raises:
         MissingDependency: watchfiles is not installed.
     """
-    changes = _watch()
     command = [sys.executable, "-m", "asyncq", "work", *arguments]
-    worker = subprocess.Popen(command)  # noqa: S603  our own program
-    try:
-        for changed in changes:
-            if changed:
-                say(f"asyncq: {_told(changed)} changed; the worker starts anew")
-                _end(worker, grace)
-                worker = subprocess.Popen(command)  # noqa: S603  our own program
-            elif worker.poll() == 0:
-                break  # it ended because of a limit; after an error the next change may mend it
-    except KeyboardInterrupt:
-        pass
-    finally:
-        _end(worker, grace)
-    return worker.returncode
+    with noted() as interrupts:
+        changes = _watch(interrupts)
+        worker = _start(command)
+        try:
+            for changed in changes:
+                if changed:
+                    say(f"asyncq: {_told(changed)} changed; the worker starts anew")
+                    _end(worker, grace, interrupts)
+                    if interrupts.is_set():
+                        break
+                    worker = _start(command)
+                elif worker.poll() == 0:
+                    break  # it ended because of a limit; after an error the next change may mend it
+        finally:
+            _end(worker, grace, interrupts)
+        return _code(worker, interrupts)
 
 
-def _watch() -> Iterable[set[tuple[Any, str]]]:
+def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start it in a session of its own: a Ctrl-C that reached it too would be its second signal, and skip the grace."""
+    return subprocess.Popen(command, start_new_session=True)  # noqa: S603  our own program
+
+
+def _code(worker: subprocess.Popen[bytes], interrupts: Interrupts) -> int:
+    """Return the worker's exit code: 0 also where our signal reached it before it could handle one."""
+    return 0 if interrupts.is_set() and worker.returncode == -signal.SIGTERM else worker.returncode
+
+
+def _watch(interrupts: Interrupts) -> Iterable[set[tuple[Any, str]]]:
     try:
         watchfiles = import_module("watchfiles")
     except ImportError as error:
@@ -53,7 +68,7 @@ def _watch() -> Iterable[set[tuple[Any, str]]]:
     root = project_root()
     python_only = watchfiles.PythonFilter()
     changes: Iterable[set[tuple[Any, str]]] = watchfiles.watch(
-        root, watch_filter=python_only, rust_timeout=LOOK_EVERY_MS, yield_on_timeout=True, raise_interrupt=True
+        root, watch_filter=python_only, rust_timeout=LOOK_EVERY_MS, yield_on_timeout=True, stop_event=interrupts
     )
     return changes
 
@@ -63,10 +78,15 @@ def _told(changed: set[tuple[Any, str]]) -> str:
     return paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
 
 
-def _end(worker: subprocess.Popen[bytes], grace: float) -> None:
+def _end(worker: subprocess.Popen[bytes], grace: float, interrupts: Interrupts) -> None:
+    """Let it end by itself for as long as it may; a second signal to us is its second too, which skips the grace."""
+    kill_at = time.monotonic() + grace + SLACK
     worker.terminate()
-    try:
-        worker.wait(grace + SLACK)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
+    told = 1
+    while worker.poll() is None:
+        if time.monotonic() > kill_at:
+            worker.kill()
+        elif interrupts.count > told:
+            worker.terminate()
+            told = interrupts.count
+        time.sleep(POLL)

@@ -90,6 +90,8 @@ class _Parent:
             self._ended(child, code)
         elif time.monotonic() > child.stop_by or self._is_silent(child):
             child.process.kill()
+        elif self._stopping and child.stop_by == float("inf"):
+            self._send(child, signal.SIGTERM)  # the signal came while this child was being started
 
     def _start_if_due(self, child: _Child) -> None:
         if self._stopping:
@@ -98,7 +100,7 @@ class _Parent:
             self._start(child)
 
     def _start(self, child: _Child) -> None:
-        child.ledger = make_file()
+        child.ledger, child.stop_by = make_file(), float("inf")
         fds = [self._alive_end, child.ledger, *([] if child.predecessor is None else [child.predecessor])]
         child.process = subprocess.Popen(  # noqa: S603  # the command line that started us
             self._command,
@@ -107,7 +109,7 @@ class _Parent:
             start_new_session=True,
             stdin=subprocess.DEVNULL,
         )
-        child.started_at, child.stop_by = time.monotonic(), float("inf")
+        child.started_at = time.monotonic()
         if child.predecessor is not None:
             os.close(child.predecessor)
             child.predecessor = None

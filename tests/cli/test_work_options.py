@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from itertools import pairwise
@@ -12,6 +13,12 @@ import pytest
 from tests.cli.projects import Project, until
 
 NO_BACKOFF = ("--backoff", "0")
+LISTENER = """
+
+class Listener(Nap):
+    async def interrupted(self, reason: str) -> None:
+        note("told", reason)
+"""
 
 
 def most_at_once(project: Project) -> int:
@@ -317,3 +324,40 @@ def test_reload_starts_anew_when_code_changes(project: Project) -> None:
     assert project.history() == [["letter", "ada"]]
     worker.process.send_signal(signal.SIGINT)
     assert worker.wait() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_reload_ends_its_worker_before_itself(project: Project, number: signal.Signals) -> None:
+    pytest.importorskip("watchfiles")
+    worker = project.start("--reload")
+    until(project.workers, "a heartbeat")
+    (beat,) = project.json("health")["workers"]
+    assert os.getsid(beat["pid"]) == beat["pid"], "a Ctrl-C must not reach it twice"
+    worker.process.send_signal(number)
+    assert worker.wait() == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(beat["pid"], 0)
+
+
+def test_reload_ends_without_an_error_while_its_worker_is_being_started(project: Project) -> None:
+    pytest.importorskip("watchfiles")
+    worker = project.start("--reload")
+    until(project.workers, "a heartbeat")
+    project.write("jobs.py", (project.folder / "jobs.py").read_text() + "\n")
+    worker.wait_for("jobs.py changed; the worker starts anew")
+    worker.process.send_signal(signal.SIGINT)
+    assert worker.wait() == 0
+
+
+def test_reload_passes_on_a_second_signal_which_skips_the_grace(project: Project) -> None:
+    pytest.importorskip("watchfiles")
+    code = (project.folder / "jobs.py").read_text()
+    project.write("jobs.py", code + LISTENER)
+    project.push("Listener", seconds=3600)
+    worker = project.start("--reload", "--grace", "3600")
+    until(project.history, "the start of the job")
+    worker.process.send_signal(signal.SIGINT)
+    until(lambda: "told" in [line[0] for line in project.history()], "the first signal in the worker")
+    worker.process.send_signal(signal.SIGINT)
+    assert worker.wait() == 0
+    assert (project.size().ready, project.size().reserved) == (1, 0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.process.workshop import children_of, until, workshop
+from tests.support.root import ROOT
 
 GRACE = 2.0
 BUDGET = GRACE + max(1.0, GRACE)
@@ -100,6 +103,25 @@ def test_a_parent_forwards_the_stop_and_ends_with_its_children(tmp_path: Path) -
 
         assert parent.wait(10) == 0
         assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+
+
+INTERRUPTED_START = """
+import os, signal, subprocess, sys
+from asyncq.worker.processes import run_processes
+
+class Child(subprocess.Popen):
+    def __init__(self, command, **options):
+        super().__init__([sys.executable, "-c", "import time; time.sleep(3600)"], **options)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+subprocess.Popen = Child
+sys.exit(run_processes([], 2, 1.0))
+"""
+
+
+def test_a_parent_that_is_stopped_while_it_starts_a_child_stops_that_child_too() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_START], cwd=ROOT, timeout=30, check=False)
+    assert done.returncode == 0
 
 
 def test_hup_replaces_the_children_one_by_one_without_losing_a_job(tmp_path: Path) -> None:
