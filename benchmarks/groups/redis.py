@@ -77,7 +77,7 @@ def _case(contender: Contender, workload: str, amount: int, url: str) -> Case:
 
 def _amount(workload: str, jobs: int, share: float) -> int:
     """Return the jobs of a case; for an idle worker the seconds."""
-    amounts = {"work": jobs * share, "sleep": jobs / 5, "enqueue": jobs / 10, "latency": jobs / 100, "idle": 5}
+    amounts = {"work": jobs * share, "sleep": jobs / 5, "enqueue": jobs / 10, "latency": jobs / 100, "idle": 10}
     return max(5, int(amounts[workload]))
 
 

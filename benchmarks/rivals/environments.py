@@ -9,7 +9,7 @@ import sys
 import venv
 from pathlib import Path
 
-__all__ = ["python_with"]
+__all__ = ["PLACE", "python_with"]
 
 PLACE = Path(__file__).resolve().parents[1] / ".environments"
 

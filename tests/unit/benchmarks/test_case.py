@@ -30,6 +30,7 @@ def test_the_last_line_that_it_prints_are_its_figures(folder: Path) -> None:
     [
         ("raise SystemExit('of 10 jobs 1 did not run')", "of 10 jobs 1 did not run"),
         ("raise ValueError('why')", "ValueError: why"),
+        ("raise ExceptionGroup('several', [ValueError('why')])", "ValueError: why"),
         ("raise SystemExit(3)", "Command"),
         ("", "list index out of range"),
         ("print('no figures')", "Expecting value"),
