@@ -67,7 +67,7 @@ class RedisSentinel:
         return master
 
     def await_master(self, *, other_than: RedisServer) -> RedisServer:
-        """Wait until all sentinels name another master, and it is one."""
+        """Wait until all sentinels name another master, and it is one; blocks, so that a loop asks from a thread."""
 
         def promoted() -> RedisServer | None:
             named = {one.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)[1] for one in self.sentinels}
