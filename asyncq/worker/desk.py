@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from asyncq.payload import Reservation
@@ -76,12 +77,18 @@ class Desk:
 
     def drop(self, run: Run) -> None:
         """Take a run off the desk: it is settled, or it is no longer ours, and then no answer to its end will come."""
-        run.answer(stale=True)
+        if run.confirmed is not None:
+            run.answer(stale=True)
         if run in self.held:
             self.held.discard(run)
             self.by_queue[run.reservation.queue] -= 1
             if self.ledger is not None:
                 self.ledger.remove(run)
+
+    def startable(self) -> Iterator[Run]:
+        """Take as many waiting runs as there are free slots."""
+        for _ in range(min(len(self.waiting), self.slots - self.busy)):
+            yield self.waiting.popleft()
 
     @property
     def busy(self) -> int:

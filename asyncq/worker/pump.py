@@ -90,9 +90,9 @@ class Pump:
                 await desk.bell.wait()
 
     def _fill_slots(self) -> None:
-        desk = self._desk
-        while desk.waiting and desk.busy < desk.slots and not self._stop.requested:
-            self._start(desk.waiting.popleft())
+        if not self._stop.requested:
+            for run in self._desk.startable():
+                self._start(run)
 
     def _wanted(self) -> list[tuple[list[str], int]]:
         """Return what to reserve: names of queues in their order, and how many of them in all."""
@@ -170,13 +170,18 @@ class Pump:
         return any(spec.limit is not None and spec.name not in asked_for for spec in self._desk.open_queues())
 
     def _confirm(self, batch: list[Run], stale: Sequence[Reservation]) -> None:
-        late = {(item.id, item.token) for item in stale} if stale else None
+        if stale:
+            self._refuse(batch, {(item.id, item.token) for item in stale})
         for run in batch:
-            is_stale = late is not None and (run.reservation.id, run.reservation.token) in late
-            run.answer(stale=is_stale)
+            if run.confirmed is not None:  # somebody listens; the answer of a stale one came first, and stays
+                run.answer(stale=False)
             self._desk.drop(run)
-            self._desk.done += 1
-            if is_stale:
+        self._desk.done += len(batch)
+
+    def _refuse(self, batch: list[Run], stale: set[tuple[str, str]]) -> None:
+        for run in batch:
+            if (run.reservation.id, run.reservation.token) in stale:
+                run.answer(stale=True)
                 _log.warning("%s %s: its lease was lost, so its end was refused", run.name, run.reservation.id)
 
     async def _take(self, reserved: Reserved, limit: int, sent: float) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncq import AsyncQ, Connection, Job, dispatch_many
+from asyncq.worker.process import calm_collector
 
 CONCURRENCY = 50
 BODY = b'{"v":1,"name":"bench:Noop","at":1700000000.0}\n{"number":12345}'
@@ -122,6 +123,7 @@ async def _worked(kind: str, jobs: int, folder: Path, synchronous: str) -> Figur
     async with AsyncQ(_url(kind, folder, synchronous)) as app:
         for start in range(0, jobs, 1000):
             await dispatch_many([Noop(number=number) for number in range(start, start + 1000)])
+        calm_collector()  # as `asyncq work` does in its process
         with measured(jobs, figures):
             async with app.worker(concurrency=CONCURRENCY, grace=5):
                 while len(SEEN) < jobs:
