@@ -29,7 +29,9 @@ _READING = {"ahead", "extend", "find", "page", "sizes"}
 """Those that a repeat does no harm to."""
 _OWN_WAY = {"reserve", "turn"}
 """Those that remember their answer themselves."""
-_READING_STORES = {"batch_get", "failed_page", "limit_state", "signal_get", "signal_page"}
+_FILLING = {"push", "batch_create", "batch_grow"}
+"""What a server without memory may refuse. All the rest goes on, since it drains the queues, or is a few bytes."""
+_READING_STORES = {"batch_get", "failed_page", "limit_state", "signal_get", "signal_page", "slots_state"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def script(name: str) -> Script:
     kind, _, own = name.rpartition("/")
     libraries = ("effects_lib", "stores/batch_lib") if kind else _LIBRARIES[name]
     once = own not in _READING_STORES if kind else name not in _READING | _OWN_WAY
-    # What drains goes on where the server has no memory left; only what stores jobs or flags is refused.
-    parts = ["lib", *libraries, *(["once_head", name, "once_tail"] if once else [name])]
+    drains = ["drains"] if once and own not in _FILLING else []
+    parts = ["lib", *libraries, *drains, *(["once_head", name, "once_tail"] if once else [name])]
     source = "\n".join((_FOLDER / f"{part}.lua").read_text(encoding="utf-8") for part in parts).encode()
     return Script(name, source, hashlib.sha1(source, usedforsecurity=False).hexdigest(), once)
