@@ -39,6 +39,8 @@ class Desk:
     """Jobs reserved since the start."""
     done: int = 0
     """Jobs settled since the start."""
+    unrelayed: bool = False
+    """True while effects of settled jobs may still lie in the outbox."""
     on_hold: bool = False
     """True while a signal to this process pauses it."""
     ledger: Ledger | None = None

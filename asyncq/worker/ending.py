@@ -63,7 +63,7 @@ class Ending:
         return None
 
     async def _emptiness(self) -> str | None:
-        if not self._desk.empty or not (self._pump.dry or not self._desk.open_queues()):
+        if not self._desk.empty or self._desk.unrelayed or not (self._pump.dry or not self._desk.open_queues()):
             self._busy_at = time.monotonic()
             return None
         if not self._empty or not await self._all_empty():

@@ -33,6 +33,8 @@ class Pump:
 
     reserving = False
     """True while a reserve is on its way: its answer may start jobs, also after `allowed` became False."""
+    settled: Callable[[list[Run]], None] | None = None
+    """Hears of the settlements that the broker has answered."""
 
     def __init__(
         self, driver: Driver, desk: Desk, stop: Stop, start: Callable[[Run], None], announcer: Announcer
@@ -177,6 +179,8 @@ class Pump:
                 run.answer(stale=False)
             self._desk.drop(run)
         self._desk.done += len(batch)
+        if self.settled is not None:
+            self.settled(batch)
 
     def _refuse(self, batch: list[Run], stale: set[tuple[str, str]]) -> None:
         for run in batch:

@@ -67,7 +67,8 @@ class Supervisor:
         self._announcer = Announcer(listeners, self.driver.name, names, options.name)
         self.pump = Pump(self.driver, self.desk, self.stop, self._start, self._announcer)
         self._report = Report(listeners, self.driver.name)
-        self._relay = Relay(engine, self.driver)
+        self._relay = Relay(engine, self.driver, self.desk)
+        self.pump.settled = self._relay.note
         self._enforce = enforce
         self._keeper = KeeperThread(self.driver.keeper(), self.desk, self.driver.lease, self._lost)
         self._jobs = Nursery()
@@ -82,6 +83,7 @@ class Supervisor:
             async with self._jobs, anyio.create_task_group() as group:
                 control = self._start_siblings(group.start_soon)
                 await self._pump_to_the_end(control)
+                await self._relay.finish()
                 await self._announcer.flush()
                 group.cancel_scope.cancel()
                 self._leave_stuck()
@@ -150,7 +152,6 @@ class Supervisor:
         self.desk.end(run)
         if settlement is not None:
             self._report.log(run)
-            self._relay.note(settlement)
             if run.confirmed is not None and not await run.confirmed:
                 await self._report.tell(run)
         run.close()
@@ -183,7 +184,6 @@ class Supervisor:
         run.settlement = self.executor.conclude(run, outcome)
         self.desk.end(run)
         self._report.log(run)
-        self._relay.note(run.settlement)
         if run.confirmed is not None and not await run.confirmed:
             await self._report.tell(run)
 

@@ -14,6 +14,7 @@ from asyncq.payload import Done, Effects, Released, Reservation, Settlement
 from asyncq.records import BatchRecord, BatchStrike, OutboxRow, StoredResult
 from tests.contract.backends import Backend
 from tests.contract.jobs import failed_job, ids, job, push, reserve, settle, there, unique_job
+from tests.contract.relaying import relayed
 
 __all__ = ["SCENARIOS", "Scenario", "Stage"]
 
@@ -163,6 +164,7 @@ async def keep_and_settle(stage: Stage) -> None:
 
 
 async def settled_entirely_or_not(stage: Stage) -> None:
+    await relayed(stage.driver)
     stores = stage.driver.stores
     size = (await stage.driver.sizes([stage.tag]))[stage.tag]
     over = {
@@ -179,6 +181,7 @@ async def settled_entirely_or_not(stage: Stage) -> None:
 
 
 async def only_the_next_is_there(stage: Stage) -> None:
+    await relayed(stage.driver)
     assert await stage.reserve() == ["next"]
 
 
@@ -216,6 +219,7 @@ async def turn_all(stage: Stage) -> None:
 
 
 async def turned_entirely_or_not(stage: Stage) -> None:
+    await relayed(stage.driver)
     size = (await stage.driver.sizes([stage.tag]))[stage.tag]
     settled = (await stage.driver.sizes([stage.later]))[stage.later].total == 1
     # Either nothing happened, or it all did; a driver may lease less than it could, never more.
@@ -225,6 +229,7 @@ async def turned_entirely_or_not(stage: Stage) -> None:
 
 
 async def the_others_come_back(stage: Stage) -> None:
+    await relayed(stage.driver)
     assert await stage.reserve() == ["b", "c", "next"]
 
 

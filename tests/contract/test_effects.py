@@ -12,6 +12,7 @@ from asyncq.payload import Cancelled, Done, Effects, Failed, Outcome, Released, 
 from asyncq.records import BatchRecord, BatchStrike, OutboxRow, StoredResult
 from tests.contract.backends import Backend
 from tests.contract.jobs import failed_job, ids, job, push, reserve, reserve_one, settle, there, unique_job
+from tests.contract.relaying import relayed
 
 OUTCOMES: list[Outcome] = [Done(), Skipped(), Failed(ValueError("no")), Cancelled(), Released(5.0)]
 
@@ -36,6 +37,7 @@ async def prepare(driver: Driver) -> dict[str, Any]:
 
 async def seen(driver: Driver) -> dict[str, bool]:
     """Say which effects can be seen."""
+    await relayed(driver)
     stores = driver.stores
     batch = there(await there(stores.batches).get("batch"))
     rows = await there(stores.outbox).take(limit=10, lease=0.001)
@@ -127,6 +129,7 @@ async def test_a_failed_record_without_an_instant_gets_that_of_the_store(driver:
     await push(driver, "a")
     held = await reserve_one(driver)
     await settle(driver, held, Failed(ValueError("no")), failed=failed_job("a"))
+    await relayed(driver)
     (record,) = await there(driver.stores.failed).get(["a"])
     assert record.failed_at == pytest.approx(held.reserved_at, abs=5)
 
@@ -138,9 +141,11 @@ async def test_the_callbacks_of_a_batch_are_jobs_in_the_same_step(driver: Driver
     await push(driver, "a", "b")
     first, second = await reserve(driver)
     await settle(driver, first, Failed(ValueError("no")), strike=BatchStrike("batch", "a", failed=True))
+    await relayed(driver)
     found = {held.id.removeprefix("batch:batch:"): held.body for held in await reserve(driver)}
     assert found == {"progress:a": b"progress", "catch": b"catch", "failure:a": b"failure"}
     await settle(driver, second, Done(), strike=BatchStrike("batch", "b"))
+    await relayed(driver)
     assert sorted(ids(await reserve(driver))) == ["batch:batch:finally", "batch:batch:progress:b"]
     assert list(await there(driver.stores.outbox).take(limit=10, lease=1.0)) == []
 
@@ -152,6 +157,7 @@ async def test_a_member_is_counted_once_however_often_it_ends(driver: Driver) ->
     await settle(driver, await reserve_one(driver), Done(), strike=BatchStrike("batch", "a"))
     await push(driver, "a")
     await settle(driver, await reserve_one(driver), Done(), strike=BatchStrike("batch", "a"))
+    await relayed(driver)
     counts = there(await batches.get("batch")).counts
     assert (counts.total, counts.pending, counts.failed) == (2, 1, 0)
 

@@ -16,6 +16,7 @@ from asyncq.contracts import Driver, Keeper
 from asyncq.payload import Done, Effects, Released, Settlement
 from tests.contract.backends import Backend
 from tests.contract.jobs import ids, job, push, reserve, reserve_one, settle
+from tests.contract.relaying import relayed
 
 T = TypeVar("T")
 
@@ -93,6 +94,7 @@ async def test_a_keeper_settles_while_the_loop_is_blocked(backend: Backend, driv
     stale: list[str] = []
     with_blocked_loop(driver, lambda keeper: stale.extend(ids(keeper.settle(settlements))))
     assert stale == ["c"]
+    await relayed(driver)
     async with backend.fresh() as other:
         assert ids(await reserve(other, "default", "later")) == ["b", "next"]
 

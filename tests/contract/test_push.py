@@ -31,6 +31,7 @@ async def test_pushing_nothing_answers_nothing(driver: Driver) -> None:
     assert list(await driver.push([])) == []
 
 
+@pytest.mark.needs("wide_ids")
 async def test_pushing_one_id_twice_is_one_job(driver: Driver) -> None:
     await push(driver, "a", body=b"first")
     answers = await driver.push([job("a", body=b"second"), job("a", queue="other")])
@@ -71,6 +72,7 @@ async def test_many_jobs_in_one_push_are_all_there(driver: Driver) -> None:
     assert ids(await reserve(driver, limit=3_000)) == names
 
 
+@pytest.mark.needs("wide_ids")
 async def test_a_unique_key_is_held_by_the_first_job(driver: Driver) -> None:
     await driver.push([unique_job("key", "a")])
     answers = await driver.push([unique_job("key", "b", queue="other"), unique_job("another", "c")])

@@ -10,6 +10,7 @@ from asyncq.contracts import Driver
 from asyncq.payload import Cancelled, Done, Effects, Failed, Outcome, Released, Settlement, Skipped
 from tests.contract.backends import Backend
 from tests.contract.jobs import ids, job, push, reserve, reserve_one, settle, unique_job
+from tests.contract.relaying import relayed
 
 ENDS: list[Outcome] = [Done(), Done({"any": object()}), Skipped("no need"), Failed(ValueError("no")), Cancelled()]
 ALL: list[Outcome] = [*ENDS, Released(), Released(None, count="nothing", body=b"new")]
@@ -135,6 +136,7 @@ async def test_of_two_settlements_of_one_reservation_one_is_stale(driver: Driver
     released = Settlement(held, Released(0.0), Effects(push=(job("after-release", queue="after"),)))
     done = Settlement(held, Done(), Effects(push=(job("after-done", queue="after"),)))
     assert ids(await driver.settle([released, done])) == ["a"]
+    await relayed(driver)
     assert ids(await reserve(driver, "after")) in (["after-release"], ["after-done"])
 
 

@@ -13,6 +13,7 @@ from asyncq.contracts import Driver, Findable
 from asyncq.payload import Released
 from tests.contract.backends import Backend
 from tests.contract.jobs import ids, job, make_suspect, push, reserve, reserve_one, settle
+from tests.contract.relaying import relayed
 
 LONG = 1_000.0
 """Longer than any time that a test lets pass: what ends such a wait was no timeout."""
@@ -122,6 +123,7 @@ async def test_a_job_pushed_by_a_settlement_ends_a_wait(driver: Driver) -> None:
     held = await reserve_one(driver, "other")
     async with waiting(driver):
         await settle(driver, held, Released(LONG), push=(job("b"),))
+        await relayed(driver)
     assert ids(await reserve(driver)) == ["b"]
 
 

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 from asyncq.payload import Traits
 
-__all__ = ["ROWS", "Row"]
+__all__ = ["ROWS", "WORDS", "Row"]
 
 FEATURES = frozenset({"turning", "findable", "clearable", "inspectable"})
 STORES = frozenset({"locks", "limits", "batches", "failed", "signals", "results", "outbox"})
 
 OWN_TIME = frozenset({"prunes_results"})
 """Promises of backends whose results stay until somebody forgets them."""
+WIDE = frozenset({"wide_ids"})
+"""An id or a unique key stands for one job in all queues of its connection, not only in its own queue."""
+WORDS = OWN_TIME | WIDE
+"""Promises that are neither a protocol nor a store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,12 @@ class Row:
     """The scheme of its URL, if that is not its name in the table."""
 
 
-def _redis(scheme: str, *, server: str, prefix: str = "t-") -> Row:
-    """Redis in each of its forms promises the same."""
+def _redis(scheme: str, *, server: str, prefix: str = "t-", clustered: bool = False) -> Row:
+    """Redis promises the same in each of its forms but a cluster, where one step reaches no further than one queue."""
     return Row(
         url=f"{{server}}?prefix={prefix}{{name}}",
-        traits=Traits(),
-        promises=FEATURES | STORES,
+        traits=Traits(atomic_effects=False, unique_scope="queue") if clustered else Traits(),
+        promises=FEATURES | STORES | (frozenset[str]() if clustered else WIDE),
         lease=1.0,
         server=server,
         scheme=scheme,
@@ -50,17 +54,17 @@ ROWS = {
     "memory": Row(
         url="memory://{name}",
         traits=Traits(persistent=False, shared=False, virtual_time=True),
-        promises=FEATURES | STORES | OWN_TIME,
+        promises=FEATURES | STORES | WORDS,
         histories=150,
     ),
     "sqlite": Row(
         url="sqlite:///{path}",
         traits=Traits(wake_latency=0.6, virtual_time=True),
-        promises=FEATURES | STORES | OWN_TIME | {"installable"},
+        promises=FEATURES | STORES | WORDS | {"installable"},
         histories=40,
     ),
     "redis": _redis("redis", server="redis"),
-    "redis-cluster": _redis("redis+cluster", server="redis-cluster"),
+    "redis-cluster": _redis("redis+cluster", server="redis-cluster", clustered=True),
     "redis-sentinel": _redis("redis+sentinel", server="redis-sentinel"),
     # Its user may touch only keys that begin so; see the rules in tests/support/redis/shared.py.
     "redis-acl": _redis("redis", server="redis-acl", prefix="acl-"),

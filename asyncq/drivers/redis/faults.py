@@ -10,6 +10,8 @@ __all__ = ["passing", "translate"]
 
 _PASSING = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "BUSY ", "UNBLOCKED", "NOREPLICAS")
 """Answers of a server that is on its way up, down, or busy: the same call may succeed soon."""
+_LOOKING = ("Redis Cluster cannot be connected", "slots are not covered", "TTL exhausted")
+"""What redis-py says while the nodes of a cluster are dead, or do not agree."""
 _RIGHTS = ("NOAUTH", "WRONGPASS", "NOPERM", "invalid username-password", "Authentication required")
 
 
@@ -19,7 +21,7 @@ def passing(error: BaseException) -> bool:
         return False
     if isinstance(error, (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError, EOFError)):
         return True
-    return isinstance(error, redis_errors.RedisError) and any(mark in str(error) for mark in _PASSING)
+    return isinstance(error, redis_errors.RedisError) and any(mark in str(error) for mark in (*_PASSING, *_LOOKING))
 
 
 def translate(error: BaseException, where: str) -> AsyncqError:

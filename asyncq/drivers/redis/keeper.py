@@ -42,13 +42,14 @@ class RedisKeeper:
         self._client: Any = None
 
     def __enter__(self) -> Self:
-        self._client = self._connect()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     def extend(self, reservations: Sequence[Reservation], /) -> Sequence[Reservation]:
         """Restart leases, also of what was reserved and a blocked loop has not received."""
@@ -77,6 +78,8 @@ class RedisKeeper:
             time.sleep(PAUSE)
 
     def _evaluate(self, call: Call) -> Any:
+        if self._client is None:  # that of a cluster looks for its nodes when it is made, which may fail for a while
+            self._client = self._connect()
         rest = (len(call.keys), *call.keys, *call.arguments)
         try:
             return self._client.execute_command("EVALSHA", call.script.sha, *rest)

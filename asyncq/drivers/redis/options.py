@@ -107,7 +107,7 @@ def _login(of: str, settings: Settings, given: Mapping[str, str], *, secure: boo
     login: dict[str, Any] = {
         "username": given.get("username", unquote(user)) or None,
         "password": given.get("password", unquote(password)) or None,
-        "db": _database(of, settings, given, path),
+        "db": _database(of, settings, given, path) or None,
     }
     if secure:
         login["ssl"] = True
