@@ -39,6 +39,9 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value, at = excluded.at, until
 SELECT name, value, at FROM asyncq_signals
 WHERE name IN (SELECT value FROM json_each(?)) AND (until IS NULL OR until > ?)
 
+-- name: signal_until
+SELECT min(until) FROM asyncq_signals WHERE name IN (SELECT value FROM json_each(?)) AND until > ?
+
 -- name: signal_page
 -- A range and no LIKE: the prefix may hold % and _, and the index serves it. U+10FFFF sorts after all that follows.
 SELECT name, value, at FROM asyncq_signals

@@ -78,6 +78,13 @@ class Watch:
         connection = self._connected()
         return work(Step(connection, self._home.sql, self._home.instants.now()))
 
+    def state(self) -> object:
+        """Return what differs after each commit of anybody; None where the file cannot be asked now."""
+        try:
+            return (self._version(self._connected()), self._identity) if self._open else None
+        except (sqlite3.Error, BrokerUnavailable):
+            return None
+
     async def until(self, look: Look, topics: Sequence[str], timeout: float) -> bool:
         """Return True when the instant that `look` tells has come, False after `timeout` seconds."""
         loop = asyncio.get_running_loop()
