@@ -1,4 +1,4 @@
-"""`python -m benchmarks.chaos`: kill and stall workers, then count."""
+"""`python -m benchmarks.chaos`: kill workers, stall them, kill the server, then count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from benchmarks.chaos.campaign import kills, stalls
+from benchmarks.chaos.campaign import kills, outages, stalls
 from benchmarks.chaos.checker import Verdict
 from benchmarks.chaos.options import Options, from_arguments
 from benchmarks.chaos.report import render
@@ -35,7 +35,11 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 def _asked(options: Options) -> dict[str, Callable[[Options, Path], Verdict]]:
-    runs = {"kills": (options.kills, kills), "stalls": (options.stalls, stalls)}
+    runs = {
+        "kills": (options.kills, kills),
+        "stalls": (options.stalls, stalls),
+        "outages": (options.server_kills, outages),
+    }
     return {title: run for title, (count, run) in runs.items() if count}
 
 
@@ -43,7 +47,7 @@ def _do(title: str, run: Callable[[Options, Path], Verdict], options: Options, f
     place = folder / title
     place.mkdir(parents=True)
     verdict = run(options, place)
-    print(render(f"{title}, seed {options.seed}", verdict), flush=True)
+    print(render(f"{title} on {options.broker}, seed {options.seed}", verdict), flush=True)
     return not verdict.violations
 
 

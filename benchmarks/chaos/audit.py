@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import closing
 
 from asyncq import AsyncQ
 from asyncq.contracts import Driver, Inspectable
 from benchmarks.chaos.app import build
 from benchmarks.chaos.history import Log
 from benchmarks.chaos.jobs import Locked, planned
+from benchmarks.chaos.leftovers import leftovers
 from benchmarks.chaos.options import Options
 
 __all__ = ["audit", "waiting"]
@@ -20,14 +19,6 @@ __all__ = ["audit", "waiting"]
 QUEUE = "default"
 PROBES = "probes"
 """A queue that no worker reads."""
-SQLITE_TABLES = {
-    "jobs": "1",
-    "jobs with a lease": "token IS NOT NULL",
-    "unique keys": "unique_key IS NOT NULL",
-    "failed records": "1",
-    "outbox rows": "1",
-    "locks": "until IS NULL OR until > unixepoch('subsec') * 1e6",
-}
 
 
 async def waiting(options: Options) -> int:
@@ -60,10 +51,10 @@ async def _left(app: AsyncQ, options: Options, jobs: int) -> AsyncIterator[str]:
         yield f"{total} failed records"
     if driver.stores.locks is not None and (owner := await driver.stores.locks.owner(f"alone:{driver.name}")):
         yield f"the lock of {owner}"
-    for item in _in_file(options):
-        yield item
     if held := await _held_keys(app, options, jobs):
         yield f"{held} unique keys"
+    for item in leftovers(options.url):
+        yield item
 
 
 async def _driver(app: AsyncQ) -> Driver:
@@ -83,19 +74,3 @@ async def _held_keys(app: AsyncQ, options: Options, jobs: int) -> int:
     if clear := getattr(driver, "clear", None):
         await clear(PROBES)
     return sum(not handle.created for handle in handles)
-
-
-def _in_file(options: Options) -> list[str]:
-    """Count rows past the driver, where the store is a file that anybody can open."""
-    scheme, _, path = options.url.partition(":///")
-    if scheme != "sqlite":
-        return []
-    found: list[str] = []
-    with closing(sqlite3.connect(f"/{path.partition('?')[0].lstrip('/')}")) as file:
-        for what, condition in SQLITE_TABLES.items():
-            table = {"jobs": "jobs", "unique": "jobs", "failed": "failed", "outbox": "outbox", "locks": "locks"}
-            name = table[what.partition(" ")[0]]
-            count = file.execute(f"SELECT count(*) FROM asyncq_{name} WHERE {condition}").fetchone()[0]  # noqa: S608
-            if count:
-                found.append(f"{count} {what} in the file")
-    return found

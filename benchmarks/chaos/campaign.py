@@ -1,4 +1,4 @@
-"""The two runs: one with kills, one with stalls. The seed decides whom and when."""
+"""The runs: one with kills, one with stalls, one with outages. The seed decides whom and when."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import asyncio
 import random
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.chaos.audit import audit, waiting
+from benchmarks.chaos.brokers import Server, opened
 from benchmarks.chaos.checker import CROWD, Bounds, Verdict, check
 from benchmarks.chaos.fleet import Fleet, Member, start
 from benchmarks.chaos.history import Log, read
 from benchmarks.chaos.options import Options
 
-__all__ = ["Campaign", "kills", "stalls"]
+__all__ = ["Campaign", "kills", "outages", "stalls"]
 
 LOOK = 0.005
 SHARE = 0.93
@@ -41,6 +42,7 @@ class Campaign:
     jobs: int
     fleet: Fleet
     dispatcher: subprocess.Popen[bytes]
+    server: Server | None
     ends_at: float
 
     @property
@@ -108,24 +110,30 @@ def stalls(options: Options, folder: Path) -> Verdict:
     return check(read(folder), bounds)
 
 
-def _run(options: Options, folder: Path, jobs: int, strike: Strike) -> None:
-    options = options.at(folder)
-    with Log(folder, "killer") as log, Fleet(options, folder, log) as fleet:
-        dispatcher = start("dispatcher", folder, "dispatcher", options.to_json(), str(jobs))
-        campaign = Campaign(options, folder, jobs, fleet, dispatcher, time.monotonic() + options.limit)
-        try:
-            strike(campaign, random.Random(f"victims {options.seed}"))
-            campaign.drain()
-        finally:
-            dispatcher.kill()
-            dispatcher.wait()
-        asyncio.run(audit(options, log, jobs))
+def outages(options: Options, folder: Path) -> Verdict:
+    """Kill the server while workers work through the jobs, and judge."""
+    bounds = Bounds(options.lease, jobs=options.outage_jobs, server_kills=options.server_kills, slack=options.slack)
+    _run(options, folder, options.outage_jobs, _strike_server, durable=True)
+    return check(read(folder), bounds)
+
+
+def _run(options: Options, folder: Path, jobs: int, strike: Strike, *, durable: bool = False) -> None:
+    with Log(folder, "killer") as log, opened(options, folder, log, durable=durable) as (url, server):
+        options = options.at(url)
+        with Fleet(options, folder, log) as fleet:
+            dispatcher = start("dispatcher", folder, "dispatcher", options.to_json(), str(jobs))
+            campaign = Campaign(options, folder, jobs, fleet, dispatcher, server, time.monotonic() + options.limit)
+            try:
+                strike(campaign, random.Random(f"victims {options.seed}"))
+                campaign.drain()
+            finally:
+                dispatcher.kill()
+                dispatcher.wait()
+            asyncio.run(audit(options, log, jobs))
 
 
 def _kill(campaign: Campaign, dice: random.Random) -> None:
-    count = campaign.options.kills
-    for number in range(count):
-        due = int((number + dice.random()) / count * campaign.jobs * SHARE)
+    for due in _moments(campaign, dice, campaign.options.kills):
         campaign.until(_confirmed(campaign, due))
         victim = campaign.choose(dice, CROWD if dice.random() < CROWDED else 1)
         campaign.until(_pause(dice.uniform(0.0, 0.02)))
@@ -142,6 +150,26 @@ def _stall(campaign: Campaign, dice: random.Random) -> None:
         campaign.until(_pause(STALL_LEASES * campaign.options.lease))
         campaign.fleet.resume(victim)
         campaign.until(_pause(BREATH + dice.random()))
+
+
+def _strike_server(campaign: Campaign, dice: random.Random) -> None:
+    """Kill it while workers are busy; the next time it waits until jobs ended after this one."""
+    assert campaign.server is not None, "a server that is not ours is not killed"
+    for due in _moments(campaign, dice, campaign.options.server_kills):
+        campaign.until(_confirmed(campaign, due))
+        campaign.choose(dice, CROWD)
+        campaign.until(_pause(dice.uniform(0.0, 0.1)))
+        if campaign.over or campaign.through:
+            return
+        campaign.server.strike()
+        campaign.fleet.look()
+        campaign.until(_confirmed(campaign, campaign.fleet.confirmed + 1))
+
+
+def _moments(campaign: Campaign, dice: random.Random, count: int) -> Iterator[int]:
+    """Draw how many jobs are to have ended at each strike."""
+    for number in range(count):
+        yield int((number + dice.random()) / count * campaign.jobs * SHARE)
 
 
 def _confirmed(campaign: Campaign, count: int) -> Callable[[], bool]:

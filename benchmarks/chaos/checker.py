@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 from benchmarks.chaos.history import Line
 from benchmarks.chaos.invariants import INVARIANTS, Violation, ended_unseen
+from benchmarks.chaos.outages import Outages, measure
 from benchmarks.chaos.story import Story, tell
 
 __all__ = ["Bounds", "Figures", "Verdict", "check"]
 
 CROWD = 4
 """A kill counts as one that hurts if it hit so many running handlers."""
+USUAL = 1.0
+"""Seconds that a machine may take which has nothing else to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Bounds:
     """Jobs that were to be accepted."""
     kills: int = 0
     stalls: int = 0
+    server_kills: int = 0
     extra_starts: int = 0
     """Fewest extra starts."""
     crowded: float = 0.5
@@ -33,8 +37,10 @@ class Bounds:
     """Most ends that nobody lived to confirm, for each kill."""
     refused: int = 0
     """Fewest late settles, all of them refused."""
-    slack: float = 1.0
+    slack: float = USUAL
     """Seconds beyond the lease within which 99 % of the killed jobs start again."""
+    resume: float = 4.0
+    """Seconds, beside `slack`, from the kill of a server that is started again at once to the next end of a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,7 @@ class Figures:
     """Late settlements that were refused."""
     restarts: Sequence[float]
     """Seconds from the last kill of a job to its next start, sorted."""
+    outages: Outages
     suspects: int
     """Starts of jobs that had crashed twice or more."""
 
@@ -84,7 +91,7 @@ def check(lines: Iterable[Line], bounds: Bounds) -> Verdict:
     story = tell(lines)
     figures = _measure(story)
     found = [violation for invariant in INVARIANTS for violation in invariant(story)]
-    return Verdict(figures, [*found, *_missed(figures, bounds)])
+    return Verdict(figures, [*found, *_missed(figures, bounds), *_interrupted(figures.outages, bounds)])
 
 
 def _measure(story: Story) -> Figures:
@@ -105,6 +112,7 @@ def _measure(story: Story) -> Figures:
         stalled=sum(run.stopped_at() is not None for run in story.runs),
         refused=story.stale,
         restarts=sorted(_restarts(story)),
+        outages=measure(story),
         suspects=sum(run.crashes >= 2 for run in started),
     )
 
@@ -131,7 +139,7 @@ def _restarts(story: Story) -> Iterator[float]:
 
 def _missed(figures: Figures, bounds: Bounds) -> Iterator[Violation]:
     """Compare the figures with what the run has to reach."""
-    in_flight = figures.cut + figures.stalled
+    in_flight = figures.cut + figures.stalled + figures.outages.met
     slowest, bound = figures.restart(0.99), bounds.lease + bounds.slack
     for rule, broken, told in (
         ("too few jobs", figures.jobs < bounds.jobs, f"{figures.jobs} of {bounds.jobs} accepted"),
@@ -155,6 +163,41 @@ def _missed(figures: Figures, bounds: Bounds) -> Iterator[Violation]:
         ("too few stalls", figures.stalls < bounds.stalls, f"{figures.stalls} of {bounds.stalls}"),
         ("too few late settles", figures.refused < bounds.refused, f"{figures.refused} of {bounds.refused}"),
         ("slow restart", slowest > bound, f"p99 {slowest:.2f} s, more than {bound:g} s"),
+    ):
+        if broken:
+            yield Violation(rule, told)
+
+
+def _interrupted(outages: Outages, bounds: Bounds) -> Iterator[Violation]:
+    """Compare the outages with what they have to be like.
+
+    Leases are renewed three times before they end, so that an outage of a third of a lease takes none away; a loaded
+    machine stands still in between, for which `slack` makes up.
+    """
+    slowest, bound = max(outages.resumes, default=0.0), bounds.resume + bounds.slack
+    short = bounds.lease / 3 + USUAL - bounds.slack
+    needless = [seconds for seconds in outages.bereft if seconds < short]
+    for rule, broken, told in (
+        (
+            "too few server kills",
+            outages.kills < bounds.server_kills,
+            f"{outages.kills} of {bounds.server_kills}",
+        ),
+        (
+            "server kills that hurt nobody",
+            bool(outages.kills) and outages.crowded(CROWD) < bounds.crowded,
+            f"{outages.crowded(CROWD):.0%} met {CROWD} jobs or more",
+        ),
+        (
+            "slow resume",
+            slowest > bound,
+            f"{slowest:.2f} s from a server's death to the next end, more than {bound:g} s",
+        ),
+        (
+            "lease lost in a short outage",
+            bool(needless),
+            f"{len(needless)} jobs started again, though the server was away for {max(needless, default=0.0):.2f} s",
+        ),
     ):
         if broken:
             yield Violation(rule, told)

@@ -33,6 +33,8 @@ Kind = Literal[
     "stop",
     "cont",
     "exit",  # `detail` is the exit code
+    "struck",  # the server is about to be killed
+    "back",  # it answers again
     # the audit of the store, after all
     "left",  # `detail` says what was still there
     "audited",

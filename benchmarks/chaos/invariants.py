@@ -61,6 +61,13 @@ def failed(story: Story) -> Iterator[Violation]:
             yield Violation("failed", _told(run))
 
 
+def refused(story: Story) -> Iterator[Violation]:
+    """Who is refused has lost the job to another run. A settlement whose answer was lost is repeated, and taken."""
+    for runs in story.jobs.values():
+        if runs[-1].stale_at is not None:
+            yield Violation("own end refused", f"{_told(runs[-1])}, though nobody else got the job")
+
+
 def late_settle(story: Story) -> Iterator[Violation]:
     """Only the last reservation of a job may end it: what an earlier one says comes too late."""
     for runs in story.jobs.values():
@@ -83,18 +90,20 @@ def unknown(story: Story) -> Iterator[Violation]:
 
 
 def unexplained_start(story: Story) -> Iterator[Violation]:
-    """A job starts again only if the run before it was killed or stalled."""
+    """A job starts again only if the run before it was killed or stalled, or the server was away meanwhile."""
     for runs in story.jobs.values():
-        for run in runs[:-1]:
-            if run.started_at is not None and run.cut_at is None and not _stalled(run):
+        for run, later in pairwise(runs):
+            excused = run.cut_at is not None or _stalled(run) or story.away_between(run, later)
+            if run.started_at is not None and not excused:
                 yield Violation("unexplained start", f"again after {_told(run)}, which nothing ended")
 
 
 def overlap(story: Story) -> Iterator[Violation]:
-    """No job runs in two live processes at once, unless the one that had it first stood still."""
+    """No job runs in two live processes at once, unless the first one stood still, or could not renew its lease."""
     for runs in story.jobs.values():
         for older, newer in combinations([run for run in runs if run.started_at is not None], 2):
-            if _meet(older, newer) and not older.process.stalled_in(older.reserved_at, _later_start(older, newer)):
+            held = older.reserved_at, _later_start(older, newer)
+            if _meet(older, newer) and not older.process.stalled_in(*held) and not story.away_in(*held):
                 yield Violation("overlap", f"{_told(older)} and {_told(newer)} at once")
 
 
@@ -141,6 +150,7 @@ INVARIANTS: tuple[Callable[[Story], Iterator[Violation]], ...] = (
     left_behind,
     ended_twice,
     failed,
+    refused,
     late_settle,
     unknown,
     unexplained_start,

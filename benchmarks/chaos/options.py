@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 __all__ = ["Options", "from_arguments"]
+
+JOBS = {"sqlite": 10_000, "redis": 20_000}
+"""Jobs of the run with kills, by broker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """One run; every process of it gets these as JSON."""
 
+    broker: str = "sqlite"
     seed: int = 1
-    jobs: int = 10_000
+    jobs: int = 0
+    """Jobs of the run with kills; 0 stands for `JOBS`."""
     kills: int = 200
     stalls: int = 6
     stall_jobs: int = 8_000
     """Jobs of the run with stalls."""
+    server_kills: int = 20
+    outage_jobs: int = 8_000
+    """Jobs of the run in which the server is killed."""
     long: int = 16
     """How many of a run's jobs, the last ones, take 1.5 leases: without renewal they would start twice."""
     workers: int = 4
@@ -28,11 +36,11 @@ class Options:
     shortest: float = 0.005
     longest: float = 0.2
     url: str = ""
-    """Empty: a SQLite file in the run's own folder."""
+    """Empty: a SQLite file or a Redis server of the run's own."""
     keeper: bool = True
     slack: float = 1.0
     """Seconds beyond the lease within which 99 % of the killed jobs start again."""
-    limit: float = 240.0
+    limit: float = 600.0
     """Seconds after which a run is judged as it stands."""
 
     def to_json(self) -> str:
@@ -44,11 +52,9 @@ class Options:
         """Read what `to_json` wrote."""
         return Options(**json.loads(text))
 
-    def at(self, folder: Path) -> Options:
+    def at(self, url: str) -> Options:
         """Return the options with the broker's URL filled in."""
-        values = asdict(self)
-        values["url"] = self.url or f"sqlite:///{folder.absolute()}/queue.db"
-        return Options(**values)
+        return replace(self, url=url)
 
 
 def from_arguments(arguments: list[str] | None = None) -> tuple[Options, Path | None]:
@@ -60,28 +66,45 @@ def from_arguments(arguments: list[str] | None = None) -> tuple[Options, Path | 
     for name, meaning in _MEANINGS.items():
         default: float | str = getattr(plain, name)
         told = f"{meaning} (default: {default!r})"
-        parser.add_argument(f"--{name.replace('_', '-')}", type=default.__class__, default=default, help=told)
+        chosen = JOBS if name == "broker" else None
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=default.__class__, default=default, choices=chosen, help=told
+        )
     parser.add_argument("--no-keeper", dest="keeper", action="store_false", help="switch lease renewal off: must fail")
     parser.add_argument(
         "--keep", type=Path, help="folder for the histories; by default kept only where a rule is broken"
     )
     values = vars(parser.parse_args(arguments))
-    return Options(**{name: value for name, value in values.items() if name != "keep"}), values["keep"]
+    keep = values.pop("keep")
+    return _complete(Options(**values)), keep
+
+
+def _complete(options: Options) -> Options:
+    """Fill in what follows from the rest; the server behind a URL is not ours to kill."""
+    if options.url:
+        broker = "redis" if options.url.startswith("redis") else "sqlite"
+        options = replace(options, broker=broker, server_kills=0)
+    if options.broker != "redis":
+        options = replace(options, server_kills=0)
+    return replace(options, jobs=options.jobs or JOBS[options.broker])
 
 
 _MEANINGS = {
+    "broker": "sqlite, or redis: a private server for each run, which writes all to the disk where it is killed",
     "seed": "seed of durations, victims and moments",
-    "jobs": "jobs of the run with kills",
+    "jobs": f"jobs of the run with kills; 0: {JOBS['sqlite']:,}, or {JOBS['redis']:,} on Redis",
     "kills": "kill -9 in the run with kills; 0 leaves it out",
     "stalls": "SIGSTOP of 1.5 leases in the run with stalls; 0 leaves it out",
     "stall_jobs": "jobs of the run with stalls",
+    "server_kills": "kill -9 of the private Redis server in the run with outages; 0 leaves it out",
+    "outage_jobs": "jobs of the run with outages",
     "long": "jobs of each run that take 1.5 leases",
     "workers": "worker processes",
     "concurrency": "slots of each worker",
     "lease": "lease in seconds",
     "shortest": "shortest job in seconds",
     "longest": "longest job in seconds",
-    "url": "broker; '' is a SQLite file of the run's own",
-    "slack": "seconds beyond the lease within which 99 % of the killed jobs start again",
+    "url": "broker that is there already; nobody kills its server",
+    "slack": "seconds that a loaded machine may need beyond the lease (99 %% of the restarts), or beyond 4 s (outages)",
     "limit": "seconds after which a run is judged as it stands",
 }

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from benchmarks.chaos.checker import CROWD, Figures, Verdict
+from benchmarks.chaos.outages import Outages
 
 __all__ = ["render"]
 
@@ -30,6 +31,8 @@ def _rows(figures: Figures) -> Iterator[tuple[str, str]]:
         yield "stalls", f"{figures.stalls}"
         yield "jobs held at the stalls", f"{figures.stalled}"
         yield "late settlements refused", f"{figures.refused}"
+    if figures.outages.kills:
+        yield from _of_outages(figures.outages)
 
 
 def _of_kills(figures: Figures) -> Iterator[tuple[str, str]]:
@@ -41,6 +44,16 @@ def _of_kills(figures: Figures) -> Iterator[tuple[str, str]]:
     yield "starts of jobs that had crashed twice", f"{figures.suspects}"
     for name, share in {"p50": 0.5, "p99": 0.99, "max": 1.0}.items():
         yield f"restart after the last kill, {name}", f"{figures.restart(share):.2f} s"
+
+
+def _of_outages(outages: Outages) -> Iterator[tuple[str, str]]:
+    yield "kill -9 of the server", f"{outages.kills}"
+    yield f"… that met {CROWD} running handlers or more", f"{outages.crowded(CROWD):.0%}"
+    yield "jobs in flight at the server's deaths", f"{outages.met:,}"
+    yield "jobs that ended just before, or meanwhile", f"{outages.unanswered}"
+    yield "jobs that started again for an outage", f"{len(outages.bereft)}"
+    yield "server away, max", f"{max(outages.away):.2f} s"
+    yield "server's death to the next end, max", f"{max(outages.resumes):.2f} s"
 
 
 def _violations(verdict: Verdict) -> Iterator[str]:

@@ -79,6 +79,8 @@ class Story:
     processes: dict[str, Process] = field(default_factory=dict[str, Process])
     jobs: dict[str, list[Run]] = field(default_factory=dict[str, list[Run]])
     """The runs of each job, in the order in which the broker gave them away."""
+    outages: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    """When the server was killed, and when it answered again; infinity where it never did."""
     stale: int = 0
     left: list[Line] = field(default_factory=list[Line])
     audited: bool = False
@@ -90,6 +92,15 @@ class Story:
         """All runs of all jobs."""
         for runs in self.jobs.values():
             yield from runs
+
+    def away_in(self, start: float, end: float) -> list[float]:
+        """Return how long each outage lasted that met this time."""
+        return [back - struck for struck, back in self.outages if struck <= end and back >= start]
+
+    def away_between(self, run: Run, later: Run) -> list[float]:
+        """Return how long each outage lasted that one run of a job met before the next one took it over."""
+        over = run.over_at if run.over_at is not None else float("inf")
+        return self.away_in(run.reserved_at, min(over, later.reserved_at))
 
     def kills(self) -> list[Process]:
         """Return the processes that were killed."""
@@ -122,6 +133,10 @@ class _Teller:
                 story.left.append(line)
             case "audited":
                 story.audited = True
+            case "struck":
+                story.outages.append((line.at, float("inf")))
+            case "back":
+                story.outages[-1] = (story.outages[-1][0], line.at)
             case "up" | "down" | "kill" | "stop" | "cont" | "exit":
                 self._process(line)
             case _:

@@ -8,13 +8,14 @@ from typing import Any
 from benchmarks.chaos.checker import Bounds
 from benchmarks.chaos.history import Kind, Line
 
-__all__ = ["BOUNDS", "CROWD", "LEASE", "STALLED", "Told", "good", "stalled"]
+__all__ = ["BOUNDS", "CROWD", "INTERRUPTED", "LEASE", "STALLED", "Told", "good", "interrupted", "stalled"]
 
 LEASE = 2.0
 CROWD = 5
 """Jobs that run in `one` when it is killed."""
 BOUNDS = Bounds(LEASE, jobs=CROWD + 2, kills=1, extra_starts=CROWD)
 STALLED = Bounds(LEASE, jobs=2, stalls=1, extra_starts=1, refused=1)
+INTERRUPTED = Bounds(LEASE, jobs=CROWD + 3, server_kills=2)
 
 
 class Told:
@@ -60,7 +61,7 @@ class Told:
         assert len(kept) < len(self.lines)
         self.lines = kept
 
-    def change(self, kind: Kind, process: str = "", id: str = "", **values: Any) -> None:
+    def change(self, kind: Kind, process: str = "", id: str = "", /, **values: Any) -> None:
         """Tell these lines differently."""
         assert any(_matches(line, kind, process, id) for line in self.lines)
         self.lines = [replace(line, **values) if _matches(line, kind, process, id) else line for line in self.lines]
@@ -102,6 +103,35 @@ def stalled() -> Told:
     told.say("cont", "one", at=104.0)
     told.say("end", "one", "held")
     told.say("stale", "one", "held")
+    told.close("one", "two")
+    return told
+
+
+def interrupted() -> Told:
+    """The server dies twice, the second time for longer than a lease; jobs go on, and one of them starts again."""
+    told = Told()
+    ids = [f"job-{number}" for number in range(CROWD)]
+    for id in ["quiet", *ids, "answered", "bereft"]:
+        told.say("accepted", "dispatcher", id, token="")
+    told.say("up", "one")
+    told.say("up", "two")
+    told.run("one", "quiet")
+    for id in [*ids, "answered", "bereft"]:
+        told.reserve("one", id)
+        told.say("start", "one", id)
+    told.say("end", "one", "answered")
+    told.say("struck", "server", at=110.0)
+    told.say("back", "server", at=110.2)
+    told.say("confirmed", "one", "answered", detail="done")
+    told.say("struck", "server", at=111.0)
+    for id in ids:
+        told.say("end", "one", id)
+    told.say("back", "server", at=111.0 + 1.5 * LEASE)
+    told.run("two", "bereft", crashes=1)
+    for id in ids:
+        told.say("confirmed", "one", id, detail="done")
+    told.say("end", "one", "bereft")
+    told.say("stale", "one", "bereft")
     told.close("one", "two")
     return told
 

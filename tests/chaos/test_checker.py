@@ -12,7 +12,7 @@ from benchmarks.chaos.checker import Bounds, check
 from benchmarks.chaos.history import Log, parse, read
 from benchmarks.chaos.invariants import INVARIANTS
 from benchmarks.chaos.story import tell
-from tests.chaos.histories import BOUNDS, CROWD, LEASE, STALLED, Told, good, stalled
+from tests.chaos.histories import BOUNDS, CROWD, INTERRUPTED, LEASE, STALLED, Told, good, interrupted, stalled
 
 
 def broken(told: Told, bounds: Bounds = BOUNDS) -> set[str]:
@@ -35,6 +35,15 @@ def test_a_good_history_with_a_stall_breaks_no_rule() -> None:
     verdict = check(stalled().sorted(), STALLED)
     assert verdict.violations == []
     assert (verdict.figures.stalls, verdict.figures.stalled, verdict.figures.refused) == (1, 1, 1)
+
+
+def test_a_good_history_with_outages_breaks_no_rule() -> None:
+    verdict = check(interrupted().sorted(), INTERRUPTED)
+    assert verdict.violations == []
+    outages = verdict.figures.outages
+    assert (outages.kills, outages.met, outages.unanswered, len(outages.bereft)) == (2, CROWD + 2, CROWD + 1, 1)
+    assert [round(seconds, 2) for seconds in outages.away] == [0.2, 1.5 * LEASE]
+    assert [round(seconds, 2) for seconds in outages.resumes] == [0.21, 1.5 * LEASE + 0.04]
 
 
 def never_run(told: Told) -> None:
@@ -162,11 +171,90 @@ def test_a_stall_before_a_worker_had_the_job_excuses_nothing() -> None:
     assert {"overlap", "unexplained start"} <= broken(told, STALLED)
 
 
+def accepted_and_gone(told: Told) -> None:
+    told.say("accepted", "dispatcher", "forgotten", at=109.9, token="")
+
+
+def reserved_and_gone(told: Told) -> None:
+    told.drop("confirmed", "one", "job-0")
+
+
+def end_taken_back(told: Told) -> None:
+    told.run("two", "answered", at=110.3, crashes=1)
+
+
+def ended_before_and_after(told: Told) -> None:
+    told.say("confirmed", "one", "quiet", at=110.3, detail="done")
+
+
+def repeated_settle_refused(told: Told) -> None:
+    told.change("confirmed", "one", "answered", kind="stale", detail="")
+
+
+def lease_lost_at_once(told: Told) -> None:
+    told.reserve("two", "job-1", at=110.3, crashes=1)
+    told.say("start", "two", "job-1")
+
+
+def long_silence(told: Told) -> None:
+    told.say("struck", "server", at=113.9)
+    told.say("back", "server", at=114.0)
+    told.say("accepted", "dispatcher", "late", at=114.1, token="")
+    told.run("two", "late", at=120.0)
+
+
+def never_back(told: Told) -> None:
+    told.say("struck", "server", at=130.0)
+
+
+def a_key_left_on_the_server(told: Told) -> None:
+    told.say("left", "killer", detail="zset chaos:q:{default}:lease")
+
+
+def struck_in_silence(told: Told) -> None:
+    for at in (120.0, 121.0, 122.0):
+        told.say("struck", "server", at=at)
+        told.say("back", "server", at=at + 0.1)
+        told.say("accepted", "dispatcher", f"after {at}", token="")
+        told.run("two", f"after {at}")
+
+
+CUT_OFF: dict[Callable[[Told], None], str] = {
+    accepted_and_gone: "lost",
+    reserved_and_gone: "lost",
+    end_taken_back: "started after its end",
+    ended_before_and_after: "ended twice",
+    repeated_settle_refused: "own end refused",
+    lease_lost_at_once: "lease lost in a short outage",
+    long_silence: "slow resume",
+    never_back: "slow resume",
+    a_key_left_on_the_server: "left behind",
+    struck_in_silence: "server kills that hurt nobody",
+}
+
+
+@pytest.mark.parametrize("spoil", CUT_OFF, ids=lambda spoil: spoil.__name__)
+def test_a_bad_history_with_outages_is_caught(spoil: Callable[[Told], None]) -> None:
+    told = interrupted()
+    spoil(told)
+    assert CUT_OFF[spoil] in broken(told, INTERRUPTED)
+
+
+def test_a_job_that_no_outage_took_may_not_start_again() -> None:
+    told = interrupted()
+    told.run("two", "quiet", at=110.3)
+    told.drop("confirmed", "one", "quiet")
+    told.say("cancelled", "one", "quiet", at=109.0)
+    assert "unexplained start" in broken(told, INTERRUPTED)
+
+
 def test_each_invariant_is_broken_by_one_of_these_histories() -> None:
     histories = [good() for _ in BAD]
     for told, spoil in zip(histories, BAD, strict=True):
         spoil(told)
-    stories = [tell(told.sorted()) for told in (*histories, late_settle_taken())]
+    refused = interrupted()
+    repeated_settle_refused(refused)
+    stories = [tell(told.sorted()) for told in (*histories, late_settle_taken(), refused)]
     silent = [each for each in INVARIANTS if not any(list(each(story)) for story in stories)]
     assert silent == []
 
@@ -176,6 +264,7 @@ MISSED: dict[str, Bounds] = {
     "too few kills": replace(BOUNDS, kills=2),
     "too few extra starts": replace(BOUNDS, extra_starts=CROWD + 1),
     "too few stalls": replace(BOUNDS, stalls=1),
+    "too few server kills": replace(BOUNDS, server_kills=1),
     "too few late settles": replace(BOUNDS, refused=1),
     "slow restart": replace(BOUNDS, slack=0.3),
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.redis.binaries import require
 from tests.support.root import ROOT
 
 
@@ -15,6 +16,7 @@ def prove(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Make a run with few jobs and a short lease, and keep its histories in the test's folder."""
     command = [sys.executable, "-m", "benchmarks.chaos", "--keep", str(folder / "run"), "--workers", "2"]
     small = ["--jobs", "150", "--kills", "4", "--stalls", "0", "--lease", "1", "--long", "4", "--limit", "60"]
+    small += ["--server-kills", "0"]
     # The machine of the tests is shared: how soon jobs start again is what `make chaos` judges, alone.
     small += ["--slack", "30"]
     return subprocess.run(
@@ -32,6 +34,21 @@ def test_kills_lose_nothing(tmp_path: Path) -> None:
 def test_a_stall_ends_in_refused_settles(tmp_path: Path) -> None:
     done = prove(tmp_path, "--kills", "0", "--stalls", "1", "--stall-jobs", "150")
     assert (done.returncode, "BROKEN" in done.stdout) == (0, False), done.stdout + done.stderr
+
+
+@pytest.mark.timeout(120)
+def test_kills_lose_nothing_on_redis(tmp_path: Path) -> None:
+    require()
+    done = prove(tmp_path, "--broker", "redis")
+    assert (done.returncode, "BROKEN" in done.stdout) == (0, False), done.stdout + done.stderr
+
+
+@pytest.mark.timeout(120)
+def test_a_server_that_dies_loses_nothing(tmp_path: Path) -> None:
+    require()
+    done = prove(tmp_path, "--broker", "redis", "--kills", "0", "--server-kills", "3", "--outage-jobs", "300")
+    assert (done.returncode, "BROKEN" in done.stdout) == (0, False), done.stdout + done.stderr
+    assert "kill -9 of the server" in done.stdout
 
 
 @pytest.mark.timeout(120)
