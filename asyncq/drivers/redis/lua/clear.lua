@@ -10,4 +10,5 @@ for _, name in ipairs({ 'ready', 'suspect', 'lease' }) do
     return #ids
   end
 end
+call('DEL', base .. 'notify')
 return 0
