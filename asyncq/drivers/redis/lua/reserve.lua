@@ -1,11 +1,10 @@
 -- Leases jobs. KEYS: home, bases in their order. ARGV: token, lease in µs, limit, 1 for `alone`.
 allow_when_full()
-local token = next_arg()
+local token, lease_us, limit, alone = next_arg(), next_number(), next_number(), next_number() == 1
 local known = answered(token)
 if known then
-  return again(2, token, known[1])
+  return again(2, token, known[1], alone)
 end
-local lease_us, limit, alone = next_number(), next_number(), next_number() == 1
 local answer, ends = reserve(2, token, lease_us, limit, alone)
 remember(token, { ends })
 return answer

@@ -69,26 +69,12 @@ local function head(base, name, least)
   return found[2] and tonumber(found[2])
 end
 
--- Reserves over the bases KEYS[from] to the last one. Answers now, whether suspects are due, µs until the next one is
--- due or -1, and for each queue its jobs.
-local function reserve(from, token, lease_us, limit, alone)
-  local ends, answer, suspects, soonest, left = whole(now + lease_us), {}, 0, nil, false
+-- Puts together what a caller learns: now, whether suspects are due, µs until the next job is due or -1, and for each
+-- queue its jobs. Queues that still have ready ones wake another worker.
+local function answer_of(from, alone, jobs)
+  local suspects, soonest, left = 0, nil, false
   for i = from, #KEYS do
-    reclaim(KEYS[i])
-  end
-  local room = alone and 1 or limit
-  for i = from, #KEYS do
-    local base, items = KEYS[i], {}
-    while room > 0 do
-      local asked = math.min(room, CHUNK)
-      local before = #items
-      lease(base, alone and 'suspect' or 'ready', asked, token, ends, items)
-      local taken = (#items - before) / 4
-      room = room - taken
-      if taken < asked then
-        break
-      end
-    end
+    local base = KEYS[i]
     local due, bad = head(base, 'ready', '-inf'), head(base, 'suspect', '-inf')
     if bad and bad <= now then
       suspects = 1
@@ -106,28 +92,57 @@ local function reserve(from, token, lease_us, limit, alone)
         soonest = instant
       end
     end
-    answer[#answer + 1] = items
   end
   local wait = -1
   if soonest and not left then
     wait = soonest - now
   end
-  return { whole(now), alone and 0 or suspects, whole(wait), answer }, ends
+  return { whole(now), alone and 0 or suspects, whole(wait), jobs }
 end
 
--- Answers a repeated reserve: what the first one leased and nobody took back meanwhile.
-local function again(from, token, ends)
-  local answer = {}
+-- Reserves over the bases KEYS[from] to the last one. Answers as `answer_of` says, and when the leases end.
+local function reserve(from, token, lease_us, limit, alone)
+  local ends, jobs = whole(now + lease_us), {}
   for i = from, #KEYS do
-    local items = {}
+    reclaim(KEYS[i])
+  end
+  local room = alone and 1 or limit
+  for i = from, #KEYS do
+    local base, items = KEYS[i], {}
+    while room > 0 do
+      local asked = math.min(room, CHUNK)
+      local before = #items
+      lease(base, alone and 'suspect' or 'ready', asked, token, ends, items)
+      local taken = (#items - before) / 4
+      room = room - taken
+      if taken < asked then
+        break
+      end
+    end
+    jobs[#jobs + 1] = items
+  end
+  return answer_of(from, alone, jobs), ends
+end
+
+-- Answers a repeated reserve: what the first one leased and nobody took back meanwhile, in the same order.
+local function again(from, token, ends, alone)
+  local jobs = {}
+  for i = from, #KEYS do
+    local found, items = {}, {}
     for _, id in ipairs(call('ZRANGEBYSCORE', KEYS[i] .. 'lease', ends, ends)) do
       local held, rec = call('HGET', home .. 'tok', id), call('HGET', home .. 'rec', id)
       if rec and held and sub(held, 1, 32) == token then
-        tell(items, id, call('HGET', home .. 'cnt', id), rec)
-        key_of(items, id, rec)
+        found[#found + 1] = { tonumber(sub(held, 33)), id, rec }
       end
     end
-    answer[#answer + 1] = items
+    table.sort(found, function(a, b)
+      return a[1] < b[1] or (a[1] == b[1] and a[2] < b[2])
+    end)
+    for _, one in ipairs(found) do
+      tell(items, one[2], call('HGET', home .. 'cnt', one[2]), one[3])
+      key_of(items, one[2], one[3])
+    end
+    jobs[#jobs + 1] = items
   end
-  return { whole(now), 0, '-1', answer }
+  return answer_of(from, alone, jobs)
 end

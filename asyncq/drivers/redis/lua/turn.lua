@@ -4,7 +4,7 @@ allow_when_full()
 local token, lease_us, limit, from = next_arg(), next_number(), next_number(), next_number()
 local known = answered(token)
 if known then
-  return { known[2], again(from, token, known[1]) }
+  return { known[2], again(from, token, known[1], false) }
 end
 local stale = settle(2)
 local answer, ends = reserve(from, token, lease_us, limit, false)

@@ -29,15 +29,12 @@ class RedisLocks:
 
     async def owner(self, key: str, /) -> str | None:
         """Return who holds the lock now."""
-        held = await self._shelf.link.command("GET", self._name(key))
+        held = await self._shelf.link.command("GET", f"{self._shelf.keys.root}lock:{key}")
         return None if held is None else held.decode()
 
     async def force(self, key: str, /) -> None:
         """Free the lock, whoever holds it."""
-        await self._shelf.link.command("DEL", self._name(key))
-
-    def _name(self, key: str) -> str:
-        return f"{self._shelf.keys.root}lock:{key}"
+        await self._shelf.run("forget", [f"lock:{key}"])
 
 
 def _life(ttl: float | None) -> Argument:
