@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from benchmarks.harness.case import Case
 from benchmarks.harness.group import Bench, Group
@@ -86,8 +87,12 @@ def _open(jobs: int) -> Iterator[Bench]:
     if find("redis") is None:
         raise SystemExit("There is no Redis server to measure on; try: make servers")
     with RedisServer("redis") as server:
-        version = _fact(server, "redis_version")
-        yield Bench(cases(server.url, jobs), lambda: server.command("FLUSHALL"), f"Redis {version}")
+        yield Bench(cases(server.url, jobs), _versions(server), lambda: server.command("FLUSHALL"))
+
+
+def _versions(server: RedisServer) -> str:
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("redis", "hiredis", "anyio", "orjson"))
+    return f"Redis {_fact(server, 'redis_version')}, {libraries}"
 
 
 def _fact(server: RedisServer, name: str) -> str:

@@ -50,8 +50,8 @@ def cases(jobs: int) -> list[Case]:
 
 @contextmanager
 def _open(jobs: int) -> Iterator[Bench]:
-    server = f"SQLite {sqlite3.sqlite_version}, anyio {version('anyio')}, orjson {version('orjson')}"
-    yield Bench(cases(jobs), server=server)
+    versions = f"SQLite {sqlite3.sqlite_version}, anyio {version('anyio')}, orjson {version('orjson')}"
+    yield Bench(cases(jobs), versions)
 
 
 def _table(results: Results) -> Iterator[str]:

@@ -14,11 +14,14 @@ __all__ = ["Bench", "Group"]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The cases of a round in their order, and what is done before each, such as to empty a database."""
+    """The cases of a round in their order.
+
+    `versions` are those of what asyncq runs on; `before_each` empties a database, where there is one.
+    """
 
     cases: Sequence[Case]
+    versions: str = ""
     before_each: Callable[[], object] = lambda: None
-    server: str = ""
 
 
 @dataclass(frozen=True, slots=True)

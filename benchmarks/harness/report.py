@@ -44,8 +44,13 @@ def _asked(group: Group, bench: Bench) -> list[Target]:
 
 
 def _versions(bench: Bench) -> str:
-    named = dict.fromkeys(package for case in bench.cases for package in case.packages)
-    return ", ".join([*([bench.server] if bench.server else []), *named])
+    environments = dict.fromkeys(case.packages for case in bench.cases if case.packages)
+    return "; ".join([bench.versions, *(_environment(packages) for packages in environments)])
+
+
+def _environment(packages: Sequence[str]) -> str:
+    first, *others = [package.replace("==", " ") for package in packages]
+    return f"{first} ({', '.join(others)})" if others else first
 
 
 def _drift(results: Results) -> str:
@@ -81,8 +86,8 @@ def write_raw(group: Group, bench: Bench, results: Results) -> Path:
 def _raw(bench: Bench, results: Results) -> dict[str, object]:
     return {
         "host": host.facts(),
-        "server": bench.server,
-        "versions": host.versions(bench.cases),
+        "measured": bench.versions,
+        "distributions": host.versions(bench.cases),
         "commands": dict(_commands(bench.cases)),
         "rounds": [[asdict(outcome) for outcome in outcomes] for outcomes in results.rounds],
     }
