@@ -25,6 +25,7 @@ Kind = Literal[
     "start",  # the handler's first act
     "end",  # its last
     "cancelled",  # the handler was cancelled instead
+    "asked",  # the driver was given a settlement
     "confirmed",  # the driver took the settlement, which was not stale; `detail` is its outcome
     "stale",  # the driver refused a settlement
     "down",  # the worker left as it was told

@@ -22,13 +22,13 @@ class Violation:
 def ended_unseen(story: Story, id: str) -> bool:
     """Say whether the job ended although no process lived to say so.
 
-    A kill may land between the commit of a settlement and the line that confirms it. Then the handler's body was
-    through, the kill ended the last run, nobody confirmed another one, and the store has forgotten the job. A broker
-    that loses what it hands out does not pass for that: it loses mostly jobs whose body was not through.
+    A kill may land between the commit of a settlement and the line that confirms it. Then the broker had been asked
+    to settle, the kill ended the last run, nobody confirmed another one, and the store has forgotten the job. A broker
+    that loses what it hands out does not pass for that: it loses also jobs that nobody asked it to end.
     """
     runs = story.jobs.get(id, [])
     seen = any(run.confirmed for run in runs)
-    return bool(runs) and not seen and runs[-1].ended_at is not None and runs[-1].cut_at is not None
+    return bool(runs) and not seen and runs[-1].asked_at is not None and runs[-1].cut_at is not None
 
 
 def lost(story: Story) -> Iterator[Violation]:

@@ -20,8 +20,8 @@ class Outages:
     """Handlers that ran at each death of the server."""
     met: int
     """Jobs in flight at these deaths: started, and not confirmed."""
-    unanswered: int
-    """Handlers that were through by the end of an outage, and were confirmed or refused only after it."""
+    in_doubt: int
+    """… of which the broker was being asked to settle: nobody knew whether it had, and the call was repeated."""
     away: Sequence[float]
     """Seconds from each death until the server answered again."""
     resumes: Sequence[float]
@@ -48,8 +48,10 @@ def measure(story: Story) -> Outages:
             sum(_through(run) > struck for run in runs) for runs, (struck, _) in zip(flying, story.outages, strict=True)
         ],
         met=len({(run.id, run.token) for runs in flying for run in runs}),
-        unanswered=sum(
-            _through(run) <= back for runs, (_, back) in zip(flying, story.outages, strict=True) for run in runs
+        in_doubt=sum(
+            run.asked_at is not None and run.asked_at <= struck
+            for runs, (struck, _) in zip(flying, story.outages, strict=True)
+            for run in runs
         ),
         away=[back - struck for struck, back in story.outages],
         resumes=list(_resumes(story)),

@@ -16,7 +16,7 @@ EXAMPLES = 5
 
 def render(title: str, verdict: Verdict) -> str:
     """Return the table of a run, and its violations."""
-    rows = "\n".join(f"  {name:<44} {value:>12}" for name, value in _rows(verdict.figures))
+    rows = "\n".join(f"  {name:<48} {value:>12}" for name, value in _rows(verdict.figures))
     return "\n".join([title, rows, *_violations(verdict)])
 
 
@@ -39,8 +39,9 @@ def _of_kills(figures: Figures) -> Iterator[tuple[str, str]]:
     yield "kill -9", f"{figures.kills}"
     yield f"… that hit {CROWD} running handlers or more", f"{figures.crowded:.0%}"
     yield "jobs in flight at the kills", f"{figures.cut:,}"
+    yield "… of which the broker was being asked to settle", f"{figures.asked}"
+    yield "… and did so, with nobody alive to hear it", f"{figures.unseen}"
     yield "jobs reserved and not started at the kills", f"{figures.held:,}"
-    yield "ends whose confirmation a kill prevented", f"{figures.unseen}"
     yield "starts of jobs that had crashed twice", f"{figures.suspects}"
     for name, share in {"p50": 0.5, "p99": 0.99, "max": 1.0}.items():
         yield f"restart after the last kill, {name}", f"{figures.restart(share):.2f} s"
@@ -50,7 +51,7 @@ def _of_outages(outages: Outages) -> Iterator[tuple[str, str]]:
     yield "kill -9 of the server", f"{outages.kills}"
     yield f"… that met {CROWD} running handlers or more", f"{outages.crowded(CROWD):.0%}"
     yield "jobs in flight at the server's deaths", f"{outages.met:,}"
-    yield "jobs that ended just before, or meanwhile", f"{outages.unanswered}"
+    yield "… of which the broker was being asked to settle", f"{outages.in_doubt}"
     yield "jobs that started again for an outage", f"{len(outages.bereft)}"
     yield "server away, max", f"{max(outages.away):.2f} s"
     yield "server's death to the next end, max", f"{max(outages.resumes):.2f} s"

@@ -41,6 +41,8 @@ class Run:
     ended_at: float | None = None
     """When the handler's body was through."""
     cancelled_at: float | None = None
+    asked_at: float | None = None
+    """When the broker was first asked to settle it."""
     confirmed: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
     """When a settlement was confirmed, and what it said."""
     stale_at: float | None = None
@@ -165,6 +167,8 @@ class _Teller:
                 run.ended_at = line.at
             case "cancelled":
                 run.cancelled_at = line.at
+            case "asked":
+                run.asked_at = run.asked_at or line.at
             case "confirmed":
                 run.confirmed.append((line.at, line.detail))
             case "stale":

@@ -73,10 +73,12 @@ def attend(driver: Driver, log: Log) -> None:
 
     @wraps(settle)
     async def attended_settle(*given: Any) -> Sequence[Reservation]:
+        _asked(log, given[0])
         return _settled(log, given[0], await settle(*given))
 
     async def attended_turn(*given: Any, **named: Any) -> tuple[Sequence[Reservation], Reserved]:
         assert turn is not None
+        _asked(log, given[0])
         stale, reserved = await turn(*given, **named)
         return _settled(log, given[0], stale), _received(log, reserved)
 
@@ -98,6 +100,11 @@ def _received(log: Log, reserved: Reserved) -> Reserved:
             crashes=item.crashes,
         )
     return reserved
+
+
+def _asked(log: Log, given: Sequence[Settlement]) -> None:
+    for settlement in given:
+        log.write("asked", id=settlement.reservation.id, token=settlement.reservation.token)
 
 
 def _settled(log: Log, given: Sequence[Settlement], stale: Sequence[Reservation]) -> Sequence[Reservation]:

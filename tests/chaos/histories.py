@@ -42,6 +42,7 @@ class Told:
         self.reserve(process, id, at, crashes=crashes, attempt=attempt)
         self.say("start", process, id)
         self.say("end", process, id)
+        self.say("asked", process, id)
         self.say("confirmed", process, id, detail="done")
 
     def close(self, *processes: str) -> None:
@@ -79,6 +80,7 @@ def good() -> Told:
         told.reserve("one", id)
         told.say("start", "one", id)
     told.say("end", "one", "unseen")
+    told.say("asked", "one", "unseen")
     told.say("kill", "one", at=110.0)
     told.say("exit", "one", detail="-9")
     told.say("up", "two")
@@ -120,6 +122,7 @@ def interrupted() -> Told:
         told.reserve("one", id)
         told.say("start", "one", id)
     told.say("end", "one", "answered")
+    told.say("asked", "one", "answered")
     told.say("struck", "server", at=110.0)
     told.say("back", "server", at=110.2)
     told.say("confirmed", "one", "answered", detail="done")
