@@ -163,13 +163,13 @@ class WaitingJob:
 
 @dataclass(frozen=True, slots=True)
 class LimitState:
-    """What a limit answered."""
+    """What a limit or a funnel answered."""
 
     allowed: bool
     remaining: int
-    """Hits left in this window."""
+    """Hits left in this window, or slots that are free."""
     retry_after: float
-    """Seconds until the window opens again; 0.0 where the hit was allowed."""
+    """Seconds until there is room again; 0.0 where there is some."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ __all__ = [
     "BatchStore",
     "Changes",
     "FailedStore",
+    "FunnelStore",
     "LimitStore",
     "LockStore",
     "Outbox",
@@ -62,18 +63,51 @@ class LockStore(Protocol):
 
 
 class LimitStore(Protocol):
-    """Counters of a fixed window that starts at its first hit."""
+    """Hits counted in windows, of one of two kinds; a key may have a window of each, which know nothing of each other.
 
-    async def hit(self, key: str, /, *, limit: int, per: float) -> LimitState:
+    A fixed window starts at its first hit and is over as a whole. In a sliding one each hit counts for `per` seconds of
+    its own, so that in no span of that length there are more than `limit`. It is a log of hits, not the estimate from
+    two counters that is common too: that one lets more through than it says, and cannot say when there is room. The
+    price is an entry for each counted hit while it counts, never more than `limit` of them.
+    """
+
+    async def hit(self, key: str, /, *, limit: int, per: float, sliding: bool = False) -> LimitState:
         """Count one hit if the window has room; a refused hit is not counted."""
         ...
 
-    async def state(self, key: str, /, *, limit: int) -> LimitState:
+    async def state(self, key: str, /, *, limit: int, sliding: bool = False) -> LimitState:
         """Say whether a hit would be allowed now and how many are left, without counting one."""
         ...
 
     async def clear(self, key: str, /) -> None:
-        """Forget the window."""
+        """Forget the windows of both kinds."""
+        ...
+
+
+class FunnelStore(Protocol):
+    """Slots, so many for a key; each has an owner and a life, so that the slot of a holder that died becomes free."""
+
+    async def acquire(self, key: str, owner: str, /, *, limit: int, ttl: float) -> LimitState:
+        """Take a slot if fewer than `limit` are held, or restart the life of this owner's.
+
+        Where it is refused, `retry_after` says when the first slot becomes free at the latest.
+        """
+        ...
+
+    async def release(self, key: str, owner: str, /) -> bool:
+        """Free this owner's slot; False where it holds none."""
+        ...
+
+    async def extend(self, key: str, owner: str, /, *, ttl: float) -> bool:
+        """Restart the life of this owner's slot; False where it is no longer held."""
+        ...
+
+    async def state(self, key: str, /, *, limit: int) -> LimitState:
+        """Say whether a slot is free now and how many are, without taking one."""
+        ...
+
+    async def clear(self, key: str, /) -> None:
+        """Free all slots, whoever holds them."""
         ...
 
 
@@ -241,6 +275,7 @@ class Stores:
 
     locks: LockStore | None = None
     limits: LimitStore | None = None
+    funnels: FunnelStore | None = None
     batches: BatchStore | None = None
     failed: FailedStore | None = None
     signals: SignalStore | None = None

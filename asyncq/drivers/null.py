@@ -57,6 +57,7 @@ class NullDriver:
         self.stores = Stores(
             locks=NullLocks(),
             limits=NullLimits(),
+            funnels=NullFunnels(),
             batches=NullBatches(),
             failed=NullFailed(),
             signals=NullSignals(),
@@ -128,9 +129,32 @@ class NullLocks:
 class NullLimits:
     """Windows that always have room."""
 
-    async def hit(self, key: str, /, *, limit: int, per: float) -> LimitState:
+    async def hit(self, key: str, /, *, limit: int, per: float, sliding: bool = False) -> LimitState:
         """Allow it."""
         return LimitState(True, limit, 0.0)
+
+    async def state(self, key: str, /, *, limit: int, sliding: bool = False) -> LimitState:
+        """Allow it."""
+        return LimitState(True, limit, 0.0)
+
+    async def clear(self, key: str, /) -> None:
+        """Do nothing."""
+
+
+class NullFunnels:
+    """Funnels with a free slot for everybody."""
+
+    async def acquire(self, key: str, owner: str, /, *, limit: int, ttl: float) -> LimitState:
+        """Allow it."""
+        return LimitState(True, limit, 0.0)
+
+    async def release(self, key: str, owner: str, /) -> bool:
+        """Say yes, or who acquired would think that the slot was lost."""
+        return True
+
+    async def extend(self, key: str, owner: str, /, *, ttl: float) -> bool:
+        """Say yes, for the same reason."""
+        return True
 
     async def state(self, key: str, /, *, limit: int) -> LimitState:
         """Allow it."""

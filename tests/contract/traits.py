@@ -9,7 +9,7 @@ from asyncq.payload import Traits
 __all__ = ["ROWS", "WORDS", "Row"]
 
 FEATURES = frozenset({"turning", "findable", "clearable", "inspectable"})
-STORES = frozenset({"locks", "limits", "batches", "failed", "signals", "results", "outbox"})
+STORES = frozenset({"locks", "limits", "funnels", "batches", "failed", "signals", "results", "outbox"})
 
 OWN_TIME = frozenset({"prunes_results"})
 """Promises of backends whose results stay until somebody forgets them."""

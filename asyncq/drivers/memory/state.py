@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from asyncq.clock import Clock
 from asyncq.drivers.memory.batches import MemoryBatches
 from asyncq.drivers.memory.jobs import Jobs
+from asyncq.drivers.memory.slots import MemoryFunnels
 from asyncq.drivers.memory.stores import (
     MemoryFailed,
     MemoryLimits,
@@ -39,6 +40,7 @@ class State:
         self.stores = Stores(
             locks=self._locks,
             limits=MemoryLimits(self.lock, clock),
+            funnels=MemoryFunnels(self.lock, clock),
             batches=self._batches,
             failed=self._failed,
             signals=MemorySignals(self.lock, clock),

@@ -1,4 +1,4 @@
-"""The stores of a memory driver but the batches: locks, limits, failed jobs, signals, results, outbox.
+"""The stores of a memory driver but batches and funnels: locks, limits, failed jobs, signals, results, outbox.
 
 The async methods take the lock of the state. The methods with a name of one of `Effects`' words do not: a settlement
 calls them while it holds the lock.
@@ -13,6 +13,8 @@ from dataclasses import replace
 from asyncq.clock import Clock
 from asyncq.drivers.memory.bell import Bell, Bells
 from asyncq.drivers.memory.expiring import Expiring
+from asyncq.drivers.memory.slots import Slots
+from asyncq.ids import new_id
 from asyncq.records import FailedJob, FailedPage, LimitState, OutboxRow, Signal, StoredResult
 
 __all__ = ["MemoryFailed", "MemoryLimits", "MemoryLocks", "MemoryOutbox", "MemoryResults", "MemorySignals"]
@@ -64,15 +66,18 @@ class MemoryLocks:
 
 
 class MemoryLimits:
-    """Counters of fixed windows."""
+    """Windows, for one process."""
 
     def __init__(self, guard: Guard, clock: Clock) -> None:
         self._guard = guard
         self._hits: Expiring[list[int]] = Expiring(clock.monotonic)
+        self._log = Slots(clock.monotonic)
 
-    async def hit(self, key: str, /, *, limit: int, per: float) -> LimitState:
+    async def hit(self, key: str, /, *, limit: int, per: float, sliding: bool = False) -> LimitState:
         """Count one hit if the window has room."""
         with self._guard:
+            if sliding:
+                return self._log.take(key, new_id(), limit, per)
             state = self._state(key, limit)
             if not state.allowed:
                 return state
@@ -82,10 +87,10 @@ class MemoryLimits:
             hits[0] += 1
             return replace(state, remaining=state.remaining - 1)
 
-    async def state(self, key: str, /, *, limit: int) -> LimitState:
+    async def state(self, key: str, /, *, limit: int, sliding: bool = False) -> LimitState:
         """Say whether a hit would be allowed now."""
         with self._guard:
-            return self._state(key, limit)
+            return self._log.state(key, limit) if sliding else self._state(key, limit)
 
     def _state(self, key: str, limit: int) -> LimitState:
         hits = self._hits.get(key)
@@ -93,9 +98,10 @@ class MemoryLimits:
         return LimitState(left > 0, left, 0.0 if left else self._hits.left(key))
 
     async def clear(self, key: str, /) -> None:
-        """Forget the window."""
+        """Forget the windows of both kinds."""
         with self._guard:
             self._hits.pop(key)
+            self._log.clear(key)
 
 
 class MemoryFailed:

@@ -18,6 +18,7 @@ _LIBRARIES = {
     "find": ("look_lib",),
     "free": ("effects_lib", "settle_lib"),
     "page": ("look_lib",),
+    "probe": (),
     "push": (),
     "reserve": ("reserve_lib",),
     "settle": ("effects_lib", "settle_lib"),
@@ -25,7 +26,7 @@ _LIBRARIES = {
     "turn": ("reserve_lib", "effects_lib", "settle_lib"),
 }
 """What each script needs before it; those of the stores all need the effects."""
-_READING = {"ahead", "extend", "find", "page", "sizes"}
+_READING = {"ahead", "extend", "find", "page", "probe", "sizes"}
 """Those that a repeat does no harm to."""
 _OWN_WAY = {"reserve", "turn"}
 """Those that remember their answer themselves."""

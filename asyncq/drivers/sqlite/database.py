@@ -99,7 +99,7 @@ class _Housekeeping:
         """Stamp the instant and sweep expired rows, if a second has passed."""
         if step.now >= self._next:
             self.stamp(step)
-            for table in ("locks", "limits", "signals"):
+            for table in ("locks", "limits", "slots", "signals"):
                 step.run(f"meta.sweep_{table}", (step.now,))
 
     def stamp(self, step: Step) -> None:

@@ -27,6 +27,10 @@ DELETE FROM asyncq_locks WHERE key IN
 DELETE FROM asyncq_limits WHERE key IN
     (SELECT key FROM asyncq_limits WHERE until <= ? ORDER BY until LIMIT 500)
 
+-- name: sweep_slots
+DELETE FROM asyncq_slots WHERE (name, owner) IN
+    (SELECT name, owner FROM asyncq_slots WHERE until <= ? ORDER BY until LIMIT 500)
+
 -- name: sweep_signals
 DELETE FROM asyncq_signals WHERE name IN
     (SELECT name FROM asyncq_signals WHERE until IS NOT NULL AND until <= ? ORDER BY until LIMIT 500)

@@ -84,3 +84,14 @@ CREATE TABLE asyncq_results (id TEXT PRIMARY KEY, ttl REAL NOT NULL, until INTEG
 CREATE INDEX asyncq_results_until ON asyncq_results (until);
 CREATE TABLE asyncq_signals (name TEXT PRIMARY KEY, value BLOB NOT NULL, at INTEGER NOT NULL, until INTEGER) STRICT;
 CREATE INDEX asyncq_signals_until ON asyncq_signals (until) WHERE until IS NOT NULL;
+
+-- name: v2
+-- Slots that owners hold until an instant: those of funnels, and the hits of sliding windows, each its own owner.
+CREATE TABLE asyncq_slots (
+    name TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (name, owner)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX asyncq_slots_ends ON asyncq_slots (name, until);
+CREATE INDEX asyncq_slots_until ON asyncq_slots (until);

@@ -1,4 +1,4 @@
--- Locks, limits, signals, results, failed jobs and the outbox.
+-- Locks, limits, slots, signals, results, failed jobs and the outbox.
 
 -- name: lock_acquire
 -- One statement decides: the row is written where there was none, where it expired, or where it is this owner's.
@@ -30,6 +30,32 @@ UPDATE asyncq_limits SET used = used + 1 WHERE key = ?
 
 -- name: limit_clear
 DELETE FROM asyncq_limits WHERE key = ?
+
+-- name: slot_count
+SELECT count(*) FROM asyncq_slots WHERE name = ? AND until > ?
+
+-- name: slot_owned
+SELECT 1 FROM asyncq_slots WHERE name = ? AND owner = ? AND until > ?
+
+-- name: slot_end
+SELECT until FROM asyncq_slots WHERE name = ? AND until > ? ORDER BY until LIMIT 1 OFFSET ?
+
+-- name: slot_tidy
+-- What ended goes at each take, since the hits of one busy window may be more than the sweep removes.
+DELETE FROM asyncq_slots WHERE name = ? AND until <= ?
+
+-- name: slot_take
+INSERT INTO asyncq_slots (name, owner, until) VALUES (?, ?, ?)
+ON CONFLICT (name, owner) DO UPDATE SET until = excluded.until
+
+-- name: slot_extend
+UPDATE asyncq_slots SET until = ? WHERE name = ? AND owner = ? AND until > ?
+
+-- name: slot_free
+DELETE FROM asyncq_slots WHERE name = ? AND owner = ? AND until > ?
+
+-- name: slot_clear
+DELETE FROM asyncq_slots WHERE name = ?
 
 -- name: signal_put
 INSERT INTO asyncq_signals (name, value, at, until) VALUES (?, ?, ?, ?)

@@ -226,6 +226,22 @@ async def forget_hits(scene: Scene) -> Any:
     return await there(scene.driver.stores.limits).clear("key")
 
 
+async def hit_sliding(scene: Scene) -> Any:
+    return await there(scene.driver.stores.limits).hit("key", limit=5, per=LONG, sliding=True)
+
+
+async def enter(scene: Scene) -> Any:
+    return await there(scene.driver.stores.funnels).acquire("key", "owner", limit=2, ttl=LONG)
+
+
+async def leave(scene: Scene) -> Any:
+    return await there(scene.driver.stores.funnels).release("key", "owner")
+
+
+async def stay(scene: Scene) -> Any:
+    return await there(scene.driver.stores.funnels).extend("key", "owner", ttl=LONG)
+
+
 async def create(scene: Scene) -> Any:
     record = BatchRecord("batch", callbacks={name: job(f"cb-{name}") for name in ("catch", "then", "finally")})
     return await there(scene.driver.stores.batches).create(record, ["a", "b"])
@@ -315,6 +331,11 @@ PLANS = [
     Plan(nothing, hit),
     Plan(nothing, hit_the_last),
     Plan(hit, forget_hits),
+    Plan(nothing, hit_sliding),
+    Plan(hit_sliding, forget_hits),
+    Plan(nothing, enter),
+    Plan(enter, leave),
+    Plan(enter, stay),
     Plan(nothing, create),
     Plan(create, grow),
     Plan(create, strike),

@@ -89,6 +89,23 @@ async def test_an_open_driver_cannot_be_opened_again(tmp_path: Path) -> None:
         await driver.push([job("a")])
 
 
+async def test_a_file_with_the_tables_of_before_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute(sql.load("asyncq.drivers.sqlite", "meta.sql")["create"])
+        for statement in sql.versions(sql.load("asyncq.drivers.sqlite", "schema.sql"))[1]:
+            connection.execute(statement)
+        connection.execute("INSERT INTO asyncq_meta (key, value) VALUES ('schema', 1)")
+        connection.execute("INSERT INTO asyncq_locks (key, owner) VALUES ('old', 'one')")
+    connection.close()
+    async with driver_at(path) as driver:
+        assert await driver.schema() == (VERSION, VERSION)
+        assert driver.stores.locks is not None
+        assert driver.stores.funnels is not None
+        assert await driver.stores.locks.owner("old") == "one"
+        assert (await driver.stores.funnels.acquire("key", "one", limit=1, ttl=1.0)).allowed
+
+
 def test_the_steps_of_the_schema_are_numbered_without_a_gap() -> None:
     steps = sql.versions(sql.load("asyncq.drivers.sqlite", "schema.sql"))
     assert list(steps) == list(range(1, VERSION + 1))

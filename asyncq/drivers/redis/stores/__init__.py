@@ -4,6 +4,7 @@ from asyncq.drivers.redis.keys import Keys
 from asyncq.drivers.redis.link import Link
 from asyncq.drivers.redis.stores.batches import RedisBatches
 from asyncq.drivers.redis.stores.failed import RedisFailed
+from asyncq.drivers.redis.stores.funnels import RedisFunnels
 from asyncq.drivers.redis.stores.limits import RedisLimits
 from asyncq.drivers.redis.stores.locks import RedisLocks
 from asyncq.drivers.redis.stores.outbox import RedisOutbox
@@ -21,6 +22,7 @@ def stores_of(link: Link, keys: Keys) -> Stores:
     return Stores(
         locks=RedisLocks(shelf),
         limits=RedisLimits(shelf),
+        funnels=RedisFunnels(shelf),
         batches=RedisBatches(shelf),
         failed=RedisFailed(shelf),
         signals=RedisSignals(shelf),

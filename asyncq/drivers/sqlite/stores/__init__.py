@@ -3,6 +3,7 @@
 from asyncq.drivers.sqlite.database import Database
 from asyncq.drivers.sqlite.stores.batches import SqliteBatches
 from asyncq.drivers.sqlite.stores.failed import SqliteFailed
+from asyncq.drivers.sqlite.stores.funnels import SqliteFunnels
 from asyncq.drivers.sqlite.stores.limits import SqliteLimits
 from asyncq.drivers.sqlite.stores.locks import SqliteLocks
 from asyncq.drivers.sqlite.stores.outbox import SqliteOutbox
@@ -18,6 +19,7 @@ def stores_of(database: Database) -> Stores:
     return Stores(
         locks=SqliteLocks(database),
         limits=SqliteLimits(database),
+        funnels=SqliteFunnels(database),
         batches=SqliteBatches(database),
         failed=SqliteFailed(database),
         signals=SqliteSignals(database),
