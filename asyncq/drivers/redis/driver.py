@@ -46,7 +46,7 @@ class RedisDriver(Inspection):
         self.stores = stores_of(self._link, self._keys)
 
     async def __aenter__(self) -> Self:
-        await greet(self._link, self._options)
+        await greet(self._link, self._options, self._keys.root)
         return self
 
     async def __aexit__(

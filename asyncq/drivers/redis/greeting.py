@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final, cast
+from typing import Final
 
+from redis import exceptions as redis_errors
+
+from asyncq.drivers.redis.calls import call
 from asyncq.drivers.redis.link import Link
 from asyncq.drivers.redis.options import Options
-from asyncq.errors import ConfigError
+from asyncq.errors import BrokerUnavailable, ConfigError
 
 __all__ = ["facts_of", "greet"]
 
@@ -15,17 +18,25 @@ OLDEST: Final = (6, 2)
 _log = logging.getLogger("asyncq.redis")
 
 
-async def greet(link: Link, options: Options) -> None:
-    """Refuse a server that is too old, or that throws jobs away when its memory is full.
+async def greet(link: Link, options: Options, home: str) -> None:
+    """Refuse a server that is too old, that throws jobs away when its memory is full, or that refuses our calls.
 
     Raises:
         ConfigError: the server cannot keep a queue, or refuses this user.
         BrokerUnavailable: it does not answer.
     """
+    await _judge(link, options)
+    try:
+        await link.run(call("probe", [home]))
+    except BrokerUnavailable as error:
+        _log.warning("%s; it may take calls later", error)
+
+
+async def _judge(link: Link, options: Options) -> None:
     try:
         facts = await facts_of(link)
     except ConfigError as error:
-        if "NOPERM" not in str(error) and "no permissions" not in str(error):
+        if not isinstance(error.__cause__, redis_errors.NoPermissionError):
             raise
         _log.warning("%s: whether it throws keys away is not known, since its user may not run INFO", link.where)
         return
@@ -47,9 +58,7 @@ async def greet(link: Link, options: Options) -> None:
 
 
 async def facts_of(link: Link) -> dict[str, str]:
-    """Return what INFO says; a server of a cluster answers for itself."""
+    """Return what INFO says; a node of a cluster answers for itself."""
     text = await link.command("INFO")
-    if isinstance(text, dict):  # redis-py's client of a cluster reads the text itself
-        return {str(key): str(value) for key, value in cast("dict[str, Any]", text).items()}
     lines = (line.partition(":") for line in text.decode(errors="replace").splitlines() if ":" in line)
     return {key: value for key, _, value in lines}

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from redis import exceptions as redis_errors
 
 from asyncq.drivers.redis.calls import Call, extending
-from asyncq.drivers.redis.faults import passing, translate
+from asyncq.drivers.redis.faults import FAILURES, passing, translate
 from asyncq.drivers.redis.keys import Keys
 from asyncq.drivers.redis.settling import first_ends, settling, stale_of
 from asyncq.payload import Reservation, Settlement
@@ -72,7 +72,7 @@ class RedisKeeper:
         while True:
             try:
                 return self._evaluate(call)
-            except (redis_errors.RedisError, OSError, EOFError) as error:
+            except FAILURES as error:
                 if not passing(error) or time.monotonic() + PAUSE > ends_at:
                     raise translate(error, self._where) from error
             time.sleep(PAUSE)

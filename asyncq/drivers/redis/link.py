@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 from redis import exceptions as redis_errors
 
 from asyncq.drivers.redis.calls import Call
-from asyncq.drivers.redis.faults import passing, translate
+from asyncq.drivers.redis.faults import FAILURES, passing, translate
 from asyncq.drivers.redis.news import News
 from asyncq.drivers.redis.wire import Argument
 
@@ -94,7 +94,7 @@ class Link:
         while True:
             try:
                 return await attempt()
-            except (redis_errors.RedisError, OSError, EOFError) as error:
+            except FAILURES as error:
                 tries += 1
                 pause = random.uniform(0.0, min(SLOWEST, 0.02 * 2**tries))
                 if not passing(error) or time.monotonic() + pause > ends_at:
