@@ -36,6 +36,10 @@ def new_token() -> str:
 def call(name: str, keys: Sequence[str], arguments: Iterable[Argument] = ()) -> Call:
     """Make a call; where a repeat would do harm, with an operation's id in front."""
     found = script(name)
+    if len(keys) == 1:
+        # None of the keys that a script names exists: they are beginnings of names. So while a slot moves from node to
+        # node, one that names two is refused by both until all is there; one that names one would run on half the keys.
+        keys = [*keys, f"{keys[0]}:"]
     return Call(found, keys, [new_token(), *arguments] if found.once else [*arguments])
 
 

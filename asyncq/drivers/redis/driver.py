@@ -10,6 +10,7 @@ from typing import Any, Self
 from asyncq.clock import Clock
 from asyncq.config import Settings
 from asyncq.drivers.redis.calls import call, extending, new_token, pushing, reserving
+from asyncq.drivers.redis.connecting import blocking_client, wire_of
 from asyncq.drivers.redis.greeting import greet
 from asyncq.drivers.redis.inspection import Inspection
 from asyncq.drivers.redis.keeper import RedisKeeper
@@ -21,7 +22,6 @@ from asyncq.drivers.redis.settling import first_ends, settlements, settling, sta
 from asyncq.drivers.redis.stores import stores_of
 from asyncq.drivers.redis.waiting import wait
 from asyncq.drivers.redis.wire import reservations
-from asyncq.drivers.redis.wires import blocking_client, wire_of
 from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, Traits
 
 __all__ = ["RedisDriver"]

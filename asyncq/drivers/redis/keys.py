@@ -37,7 +37,7 @@ class Keys:
 
     def home(self, queue: str) -> str:
         """Return where the jobs of a queue lie."""
-        return self.base(queue) if self.clustered else self.root
+        return f"{self.base(queue)}own:" if self.clustered else self.root
 
     def groups(self, queues: Iterable[str]) -> Mapping[str, Sequence[str]]:
         """Sort queues by their homes, each once and in their order: one script can reach those of one home."""

@@ -1,0 +1,89 @@
+"""From options to the wire of a driver, or to the blocking client of its keeper, all over redis-py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import redis
+from redis import asyncio as aio
+from redis import cluster as blocking_cluster
+from redis import sentinel as blocking_sentinel
+from redis.asyncio import connection as links
+from redis.asyncio import sentinel
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from asyncq.drivers.redis.cluster import Address, ClusterWire
+from asyncq.drivers.redis.options import Options
+from asyncq.drivers.redis.wires import PooledWire
+
+__all__ = ["blocking_client", "wire_of"]
+
+# Parts of redis-py have no annotations, or a client that looks like an awaitable to a type checker.
+_aio: Final[Any] = aio
+_sentinel: Final[Any] = sentinel
+_blocking_cluster: Final[Any] = blocking_cluster
+_blocking_sentinel: Final[Any] = blocking_sentinel
+_blocking: Final[Any] = redis
+SENTINEL_SECONDS: Final = 1.0
+_PLAIN: Final[dict[str, Any]] = {"protocol": 2, "socket_keepalive": True, "client_name": "asyncq"}
+
+
+def wire_of(options: Options) -> PooledWire | ClusterWire:
+    """Make the wire of a connection; nothing is sent yet."""
+    retry = AsyncRetry(NoBackoff(), 0)
+    # The link has a deadline for each call; redis-py's own would make a task for each write.
+    common = {
+        **_PLAIN,
+        **options.login,
+        "socket_timeout": None,
+        "socket_connect_timeout": options.timeout,
+        "retry": retry,
+    }
+    if options.shape == "cluster":
+        return ClusterWire(
+            options.hosts, lambda address: _aio.ConnectionPool(**_to(address, common)), timeout=options.timeout
+        )
+    if options.shape == "sentinel":
+        sentinels = _sentinel.Sentinel(options.hosts, sentinel_kwargs=_watcher(options), **common)
+        return PooledWire(sentinels.master_for(options.service).connection_pool)
+    return PooledWire(_aio.ConnectionPool(**_single(options, common)))
+
+
+def _watcher(options: Options) -> dict[str, Any]:
+    """Return what a connection to a sentinel is made from; where one does not answer, there is time for another."""
+    patience = min(SENTINEL_SECONDS, options.timeout)
+    secure = {key: value for key, value in options.login.items() if key.startswith("ssl")}
+    return {**secure, **options.sentinel_login, "socket_timeout": patience, "socket_connect_timeout": patience}
+
+
+def _single(options: Options, common: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a pool of connections to one server is made from."""
+    if options.path is not None:
+        kept = {key: value for key, value in common.items() if key != "socket_keepalive"}
+        return {**kept, "connection_class": links.UnixDomainSocketConnection, "path": options.path}
+    return _to(options.hosts[0], common)
+
+
+def _to(address: Address, common: Mapping[str, Any]) -> dict[str, Any]:
+    kind = links.SSLConnection if common.get("ssl") else links.Connection
+    kept = {key: value for key, value in common.items() if key != "ssl"}
+    return {**kept, "connection_class": kind, "host": address[0], "port": address[1]}
+
+
+def blocking_client(options: Options) -> Any:
+    """Make a client for the keeper's thread; nothing is sent yet."""
+    retry = Retry(NoBackoff(), 0)
+    common = {**_PLAIN, **options.login, "socket_timeout": options.timeout, "retry": retry}
+    if options.shape == "cluster":
+        nodes = [_blocking_cluster.ClusterNode(host, port) for host, port in options.hosts]
+        return _blocking_cluster.RedisCluster(startup_nodes=nodes, **common)
+    if options.shape == "sentinel":
+        sentinels = _blocking_sentinel.Sentinel(options.hosts, sentinel_kwargs=_watcher(options), **common)
+        return sentinels.master_for(options.service)
+    if options.path is not None:
+        return _blocking.Redis(unix_socket_path=options.path, **common)
+    (host, port), *_ = options.hosts
+    return _blocking.Redis(host=host, port=port, **common)
