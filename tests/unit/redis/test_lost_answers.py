@@ -2,359 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
-from asyncq.config import Connection
-from asyncq.contracts import Clearable, Driver, Findable, Turning
-from asyncq.drivers import connect
-from asyncq.payload import Done, Effects, Failed, Released, Reservation, Reserved, Settlement
-from asyncq.records import BatchRecord, BatchStrike, OutboxRow, StoredResult
-from tests.contract.jobs import failed_job, job, push, reserve, settle, there, unique_job
+from tests.contract.jobs import there
 from tests.support.proxy import FaultProxy
 from tests.support.redis import RedisServer
+from tests.unit.redis.changes import PLANS, Plan, force, outcome_of, reserve_two, scene_of, turn
 
-LONG = 1_000_000.0
-CHUNK = 500
-"""Jobs that one script moves; with one more a call takes two."""
-
-
-@dataclass
-class Scene:
-    """Where one call plays: an empty server, and what was prepared there."""
-
-    driver: Driver
-    url: str
-    held: list[Reservation] = field(default_factory=list[Reservation])
-
-
-Step = Callable[[Scene], Awaitable[Any]]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A call that changes something, and what stands before it."""
-
-    prepare: Step
-    call: Step
-
-    @property
-    def name(self) -> str:
-        return self.call.__name__
-
-
-# --- what stands before -----------------------------------------------------------------------------------------------
-
-
-async def nothing(scene: Scene) -> None:
-    """Prepare nothing."""
-
-
-async def three_jobs(scene: Scene) -> None:
-    for name in "cba":
-        await push(scene.driver, name)
-    await push(scene.driver, "later", delay=LONG)
-
-
-async def one_held(scene: Scene) -> None:
-    await scene.driver.push([unique_job("key", "held", tags=("t",)), *(job(name) for name in "ab")])
-    await there(scene.driver.stores.locks).acquire("lock", "owner", ttl=None)
-    await create(scene)
-    scene.held = await reserve(scene.driver, limit=1)
-
-
-async def suspect(scene: Scene) -> None:
-    """A job whose lease ran out twice, and an innocent one."""
-    await push(scene.driver, "bad")
-    async with connect(Connection(f"{scene.url}&lease=0.002")) as hasty:
-        while not (await hasty.reserve(["default"], limit=1)).suspects:  # noqa: ASYNC110 - a lease has no event
-            await asyncio.sleep(0.002)
-    await push(scene.driver, "good")
-
-
-async def many_jobs(scene: Scene) -> None:
-    await push(scene.driver, *(f"job-{number}" for number in range(CHUNK + 1)))
-
-
-async def old_failures(scene: Scene) -> None:
-    await there(scene.driver.stores.failed).add(
-        [failed_job(f"job-{number}", failed_at=1.0) for number in range(CHUNK + 1)]
-    )
-
-
-async def row(scene: Scene) -> None:
-    await put_rows(scene)
-
-
-# --- jobs -------------------------------------------------------------------------------------------------------------
-
-
-async def push_three(scene: Scene) -> Any:
-    await scene.driver.push([job("first", queue="second")])
-    return await scene.driver.push([job("a"), unique_job("key", "b", queue="second"), unique_job("key", "c"), job("a")])
-
-
-async def push_many(scene: Scene) -> Any:
-    return await scene.driver.push([job(f"job-{number:03}") for number in range(CHUNK + 1)])
-
-
-async def reserve_two(scene: Scene) -> Any:
-    return await _holding(scene, await scene.driver.reserve(["second", "default"], limit=2))
-
-
-async def reserve_all(scene: Scene) -> Any:
-    return await _holding(scene, await scene.driver.reserve(["default"], limit=10))
-
-
-async def reserve_alone(scene: Scene) -> Any:
-    return await _holding(scene, await scene.driver.reserve(["default"], limit=2, alone=True))
-
-
-async def reserve_beside_a_suspect(scene: Scene) -> Any:
-    return await _holding(scene, await scene.driver.reserve(["default"], limit=2))
-
-
-async def turn(scene: Scene) -> Any:
-    assert isinstance(scene.driver, Turning)
-    stale, reserved = await scene.driver.turn(
-        [_ending(scene), Settlement(_stale(scene), Done())], ["default", "second"], limit=5
-    )
-    return stale, await _holding(scene, reserved)
-
-
-async def settle_with_all_effects(scene: Scene) -> Any:
-    return await scene.driver.settle([_ending(scene), Settlement(_stale(scene), Done())])
-
-
-async def settle_plain(scene: Scene) -> Any:
-    return await scene.driver.settle([Settlement(replace(scene.held[0], unique_key=None), Done())])
-
-
-async def settle_released(scene: Scene) -> Any:
-    return await settle(scene.driver, scene.held[0], Released(0.0, count="exception", body=b"new"))
-
-
-async def hand_back(scene: Scene) -> Any:
-    return await settle(scene.driver, scene.held[0], Released(None, count="nothing"))
-
-
-async def extend(scene: Scene) -> Any:
-    return await scene.driver.extend([*scene.held, _stale(scene)])
-
-
-async def free(scene: Scene) -> Any:
-    assert isinstance(scene.driver, Findable)
-    return await scene.driver.free(scene.held[0])
-
-
-async def cancel(scene: Scene) -> Any:
-    assert isinstance(scene.driver, Findable)
-    return await scene.driver.cancel(["a", "c", "unknown"])
-
-
-async def clear(scene: Scene) -> Any:
-    assert isinstance(scene.driver, Clearable)
-    return await scene.driver.clear("default")
-
-
-async def keeper_extend(scene: Scene) -> Any:
-    with scene.driver.keeper() as keeper:
-        return await asyncio.to_thread(keeper.extend, [*scene.held, _stale(scene)])
-
-
-async def keeper_settle(scene: Scene) -> Any:
-    with scene.driver.keeper() as keeper:
-        return await asyncio.to_thread(keeper.settle, [_ending(scene), Settlement(_stale(scene), Done())])
-
-
-def _ending(scene: Scene) -> Settlement:
-    effects = Effects(
-        push=(job("next", queue="second"),),
-        unlock=(("lock", "owner"),),
-        strike=BatchStrike("batch", "a", failed=True),
-        failed=failed_job("held"),
-        result=StoredResult("held", b"1", LONG),
-        outbox=(OutboxRow("row", "push", "other", b"body"),),
-    )
-    return Settlement(scene.held[0], Failed(ValueError("no")), effects)
-
-
-def _stale(scene: Scene) -> Reservation:
-    return replace(scene.held[0], id="stale")
-
-
-async def _holding(scene: Scene, reserved: Reserved) -> Reserved:
-    """What was answered must be held by who got it."""
-    assert await scene.driver.extend(reserved.items) == []
-    return reserved
-
-
-# --- stores -----------------------------------------------------------------------------------------------------------
-
-
-async def acquire(scene: Scene) -> Any:
-    return await there(scene.driver.stores.locks).acquire("new", "owner", ttl=LONG)
-
-
-async def release(scene: Scene) -> Any:
-    return await there(scene.driver.stores.locks).release("lock", "owner")
-
-
-async def extend_lock(scene: Scene) -> Any:
-    return await there(scene.driver.stores.locks).extend("lock", "owner", ttl=LONG)
-
-
-async def force(scene: Scene) -> Any:
-    return await there(scene.driver.stores.locks).force("lock")
-
-
-async def hit(scene: Scene) -> Any:
-    return await there(scene.driver.stores.limits).hit("key", limit=5, per=LONG)
-
-
-async def hit_the_last(scene: Scene) -> Any:
-    return replace(await there(scene.driver.stores.limits).hit("key", limit=1, per=LONG), retry_after=0.0)
-
-
-async def forget_hits(scene: Scene) -> Any:
-    return await there(scene.driver.stores.limits).clear("key")
-
-
-async def hit_sliding(scene: Scene) -> Any:
-    return await there(scene.driver.stores.limits).hit("key", limit=5, per=LONG, sliding=True)
-
-
-async def enter(scene: Scene) -> Any:
-    return await there(scene.driver.stores.funnels).acquire("key", "owner", limit=2, ttl=LONG)
-
-
-async def leave(scene: Scene) -> Any:
-    return await there(scene.driver.stores.funnels).release("key", "owner")
-
-
-async def stay(scene: Scene) -> Any:
-    return await there(scene.driver.stores.funnels).extend("key", "owner", ttl=LONG)
-
-
-async def create(scene: Scene) -> Any:
-    record = BatchRecord("batch", callbacks={name: job(f"cb-{name}") for name in ("catch", "then", "finally")})
-    return await there(scene.driver.stores.batches).create(record, ["a", "b"])
-
-
-async def grow(scene: Scene) -> Any:
-    return await there(scene.driver.stores.batches).grow("batch", ["b", "c"], by="a")
-
-
-async def strike(scene: Scene) -> Any:
-    strikes = [BatchStrike("batch", "a"), BatchStrike("batch", "b", failed=True)]
-    return await there(scene.driver.stores.batches).strike(strikes)
-
-
-async def cancel_batch(scene: Scene) -> Any:
-    return await there(scene.driver.stores.batches).cancel("batch")
-
-
-async def remove_batch(scene: Scene) -> Any:
-    return await there(scene.driver.stores.batches).remove("batch")
-
-
-async def prune_batches(scene: Scene) -> Any:
-    return await there(scene.driver.stores.batches).prune(unfinished=-1.0)
-
-
-async def add_failed(scene: Scene) -> Any:
-    return await there(scene.driver.stores.failed).add([failed_job("a"), failed_job("b")])
-
-
-async def remove_failed(scene: Scene) -> Any:
-    return await there(scene.driver.stores.failed).remove(["job-1", "unknown"])
-
-
-async def prune_failed(scene: Scene) -> Any:
-    return await there(scene.driver.stores.failed).prune(older=1.0)
-
-
-async def put_signal(scene: Scene) -> Any:
-    return await there(scene.driver.stores.signals).put("flag", b"on", ttl=LONG)
-
-
-async def forget_signal(scene: Scene) -> Any:
-    return await there(scene.driver.stores.signals).forget(["flag", "unknown"])
-
-
-async def put_result(scene: Scene) -> Any:
-    return await there(scene.driver.stores.results).put(StoredResult("job", b"1", LONG))
-
-
-async def put_rows(scene: Scene) -> Any:
-    return await there(scene.driver.stores.outbox).put(
-        [OutboxRow("one", "push", "", b""), OutboxRow("two", "push", "", b"")]
-    )
-
-
-async def take_row(scene: Scene) -> Any:
-    return await there(scene.driver.stores.outbox).take(limit=1, lease=LONG)
-
-
-async def rows_done(scene: Scene) -> Any:
-    return await there(scene.driver.stores.outbox).done(["one"])
-
-
-PLANS = [
-    Plan(nothing, push_three),
-    Plan(nothing, push_many),
-    Plan(three_jobs, reserve_two),
-    Plan(three_jobs, reserve_all),
-    Plan(suspect, reserve_alone),
-    Plan(suspect, reserve_beside_a_suspect),
-    Plan(one_held, turn),
-    Plan(one_held, settle_with_all_effects),
-    Plan(one_held, settle_plain),
-    Plan(one_held, settle_released),
-    Plan(one_held, hand_back),
-    Plan(one_held, extend),
-    Plan(one_held, free),
-    Plan(three_jobs, cancel),
-    Plan(many_jobs, clear),
-    Plan(one_held, keeper_extend),
-    Plan(one_held, keeper_settle),
-    Plan(nothing, acquire),
-    Plan(one_held, release),
-    Plan(one_held, extend_lock),
-    Plan(one_held, force),
-    Plan(nothing, hit),
-    Plan(nothing, hit_the_last),
-    Plan(hit, forget_hits),
-    Plan(nothing, hit_sliding),
-    Plan(hit_sliding, forget_hits),
-    Plan(nothing, enter),
-    Plan(enter, leave),
-    Plan(enter, stay),
-    Plan(nothing, create),
-    Plan(create, grow),
-    Plan(create, strike),
-    Plan(create, cancel_batch),
-    Plan(create, remove_batch),
-    Plan(create, prune_batches),
-    Plan(nothing, add_failed),
-    Plan(old_failures, remove_failed),
-    Plan(old_failures, prune_failed),
-    Plan(nothing, put_signal),
-    Plan(put_signal, forget_signal),
-    Plan(nothing, put_result),
-    Plan(nothing, put_rows),
-    Plan(row, take_row),
-    Plan(row, rows_done),
-]
-
-
-# --- the sweep --------------------------------------------------------------------------------------------------------
+[FORCE] = [plan for plan in PLANS if plan.call is force]
 
 
 @pytest.fixture(scope="module")
@@ -380,16 +37,16 @@ def combinations() -> Iterator[list[tuple[str, int, bool]]]:
 async def test_a_call_has_one_effect_and_its_first_answer_wherever_its_connection_breaks(
     plan: Plan, proxy: FaultProxy, server: RedisServer, combinations: list[tuple[str, int, bool]]
 ) -> None:
-    async with _scene(plan, proxy, server) as scene:
+    async with scene_of(plan, proxy.url, server) as scene:
         before = len(proxy.commands)
-        expected = await _outcome(plan, scene, server)
+        expected = await outcome_of(plan, scene, server)
         count = len(proxy.commands) - before
     assert count, "each script is unknown to the server at first, so its text is sent too"
     for number in range(1, count + 1):
         for executed in (False, True):
-            async with _scene(plan, proxy, server) as scene:
+            async with scene_of(plan, proxy.url, server) as scene:
                 fault = proxy.cut_after(number) if executed else proxy.cut_before(number)
-                outcome = await _outcome(plan, scene, server)
+                outcome = await outcome_of(plan, scene, server)
                 assert fault.happened.is_set()
             when = f"cut {'after' if executed else 'before'} command {number} of {count}"
             assert outcome == expected, when
@@ -410,84 +67,38 @@ def test_every_combination_was_tried(
     print(f"{len(combinations)} combinations of {len(most)} calls")  # noqa: T201 - shown with -s
 
 
-@pytest.mark.parametrize("plan", [Plan(one_held, turn), Plan(three_jobs, reserve_two)], ids=lambda plan: plan.name)
+@pytest.mark.parametrize(
+    "plan", [plan for plan in PLANS if plan.call in {turn, reserve_two}], ids=lambda plan: plan.name
+)
 async def test_nor_does_it_matter_where_the_next_connections_break(
     plan: Plan, proxy: FaultProxy, server: RedisServer
 ) -> None:
     """The greeting of a new connection is cut too, and the call again on the one after that."""
-    async with _scene(plan, proxy, server) as scene:
-        expected = await _outcome(plan, scene, server)
+    async with scene_of(plan, proxy.url, server) as scene:
+        expected = await outcome_of(plan, scene, server)
     second, reached = 0, True
     while reached:
         second += 1
-        async with _scene(plan, proxy, server) as scene:
+        async with scene_of(plan, proxy.url, server) as scene:
             first, then = proxy.cut_after(2), proxy.cut_after(2 + second)
-            assert await _outcome(plan, scene, server) == expected, f"then cut after command {second} of the next one"
+            assert await outcome_of(plan, scene, server) == expected, f"then cut after command {second} of the next one"
             assert first.happened.is_set()
             reached = then.happened.is_set()
+            proxy.disarm()
     assert second > 3, "a greeting, the call, and what the check asks"
 
 
 async def test_a_lock_that_was_freed_by_force_and_taken_by_another_stays_taken(
     proxy: FaultProxy, server: RedisServer
 ) -> None:
-    async with _scene(Plan(one_held, force), proxy, server) as scene:
+    async with scene_of(FORCE, proxy.url, server) as scene:
         locks = there(scene.driver.stores.locks)
         lost = proxy.cut_after(2)
         proxy.cut_before(3, lambda command: not lost.happened.is_set() or _take_lock(server))
-        await force(scene)
+        await FORCE.call(scene)
         assert await locks.owner("lock") == "another"
 
 
 def _take_lock(server: RedisServer) -> bool:
     server.command("SET", "t:{t}:lock:lock", "another")
     return False
-
-
-@asynccontextmanager
-async def _scene(plan: Plan, proxy: FaultProxy, server: RedisServer) -> AsyncGenerator[Scene]:
-    server.command("FLUSHALL")
-    url = f"{proxy.url}?prefix=t"
-    async with connect(Connection(url)) as driver:
-        scene = Scene(driver, url)
-        await plan.prepare(scene)
-        server.command("SCRIPT", "FLUSH")
-        yield scene
-    proxy.disarm()
-
-
-async def _outcome(plan: Plan, scene: Scene, server: RedisServer) -> tuple[str, dict[str, Any]]:
-    """What the call answered, and all that the server holds then; instants and tokens are like any others."""
-    answer = await plan.call(scene)
-    return _plain(repr(answer)), _dump(server)
-
-
-def _dump(server: RedisServer) -> dict[str, Any]:
-    """All keys but the memory of calls, in one round trip: whether a key lives for ever, and what it holds."""
-    return {key: (ttl >= 0, _content(kind, found)) for key, kind, ttl, found in server.command("EVAL", _ALL, 0)}
-
-
-_ALL = """
-local all = {}
-local looks = { string = { 'GET' }, hash = { 'HGETALL' }, set = { 'SMEMBERS' }, list = { 'LRANGE', '0', '-1' },
-  zset = { 'ZRANGE', '0', '-1', 'WITHSCORES' } }
-for _, key in ipairs(redis.call('KEYS', '*')) do
-  if not string.find(key, ':op:', 1, true) then
-    local kind = redis.call('TYPE', key).ok
-    local look = looks[kind]
-    all[#all + 1] = { key, kind, redis.call('TTL', key), redis.call(look[1], key, unpack(look, 2)) }
-  end
-end
-return all
-"""
-
-
-def _content(kind: str, found: Any) -> Any:
-    if kind in {"hash", "zset"}:
-        return sorted(map(_plain, map(repr, zip(found[::2], found[1::2], strict=True))))
-    return _plain(found) if kind == "string" else sorted(map(_plain, found))
-
-
-def _plain(text: str) -> str:
-    text = re.sub(r"[0-9a-f]{32}", "TOKEN", text)
-    return re.sub(r"\d{16}|\d{10}\.\d+|next_due=\d+\.\d+", "TIME", text)
