@@ -113,7 +113,7 @@ def stalls(options: Options, folder: Path) -> Verdict:
 def outages(options: Options, folder: Path) -> Verdict:
     """Kill the server while workers work through the jobs, and judge."""
     bounds = Bounds(options.lease, jobs=options.outage_jobs, server_kills=options.server_kills, slack=options.slack)
-    _run(options, folder, options.outage_jobs, _strike_server, durable=True)
+    _run(options, folder, options.outage_jobs, _strike_server, durable=options.disk)
     return check(read(folder), bounds)
 
 
@@ -163,7 +163,9 @@ def _strike_server(campaign: Campaign, dice: random.Random) -> None:
             return
         campaign.server.strike()
         campaign.fleet.look()
-        campaign.until(_confirmed(campaign, campaign.fleet.confirmed + 1))
+        again, late = _confirmed(campaign, campaign.fleet.confirmed + 1), _pause(PATIENCE * campaign.options.lease)
+        if not campaign.until(lambda again=again, late=late: again() or late()) or late():
+            return
 
 
 def _moments(campaign: Campaign, dice: random.Random, count: int) -> Iterator[int]:

@@ -38,6 +38,8 @@ class Options:
     url: str = ""
     """Empty: a SQLite file or a Redis server of the run's own."""
     keeper: bool = True
+    disk: bool = True
+    """The private server of the run with outages writes each change to the disk before it answers."""
     slack: float = 1.0
     """Seconds beyond the lease within which 99 % of the killed jobs start again."""
     limit: float = 600.0
@@ -71,6 +73,7 @@ def from_arguments(arguments: list[str] | None = None) -> tuple[Options, Path | 
             f"--{name.replace('_', '-')}", type=default.__class__, default=default, choices=chosen, help=told
         )
     parser.add_argument("--no-keeper", dest="keeper", action="store_false", help="switch lease renewal off: must fail")
+    parser.add_argument("--no-disk", dest="disk", action="store_false", help="keep no log of the server: must fail")
     parser.add_argument(
         "--keep", type=Path, help="folder for the histories; by default kept only where a rule is broken"
     )

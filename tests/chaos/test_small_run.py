@@ -52,8 +52,17 @@ def test_a_server_that_dies_loses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(120)
+def test_a_server_that_forgets_is_caught(tmp_path: Path) -> None:
+    require()
+    forgetful = ["--server-kills", "1", "--outage-jobs", "300", "--no-disk"]
+    done = prove(tmp_path, "--broker", "redis", "--kills", "0", *forgetful)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "BROKEN: lost" in done.stdout
+
+
+@pytest.mark.timeout(120)
 def test_a_worker_without_a_keeper_is_caught(tmp_path: Path) -> None:
     # Jobs that outlast their leases go round for ever then: the limit ends it.
-    done = prove(tmp_path, "--kills", "0", "--stalls", "1", "--stall-jobs", "40", "--no-keeper", "--limit", "6")
+    done = prove(tmp_path, "--kills", "0", "--stalls", "1", "--stall-jobs", "40", "--no-keeper", "--limit", "12")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "BROKEN: unexplained start" in done.stdout
