@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from asyncq.config import Connection
 from asyncq.context import JobContext
 from asyncq.current import current
-from asyncq.errors import AsyncqError, ConfigError, Fail, Release, Skip
+from asyncq.errors import AsyncqError, ConfigError, Fail, LockTimeout, Release, Skip
 from asyncq.function import INJECT, JobFunction, job
 from asyncq.job import AnyJob, BoundJob, Job, JobHandle, dispatch_many, field
 from asyncq.settings import DispatchOptions, Middleware, Next
@@ -27,6 +27,7 @@ __all__ = [
     "JobContext",
     "JobFunction",
     "JobHandle",
+    "LockTimeout",
     "Middleware",
     "Next",
     "Release",

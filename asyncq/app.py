@@ -7,10 +7,12 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from contextvars import Token
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
+from asyncq.clock import Seconds
 from asyncq.config import Connection
 from asyncq.contracts import Driver
 from asyncq.current import Host, apps, current_app
@@ -18,7 +20,9 @@ from asyncq.drivers import connect
 from asyncq.errors import HandlerStuck
 from asyncq.events import Event, JobFailed, JobProcessed, JobProcessing, Looping
 from asyncq.job import AnyJob, JobHandle, Request, requests_of
+from asyncq.limiter import Throttle
 from asyncq.listeners import Listeners
+from asyncq.locks import Funnel, Lock
 from asyncq.project import choose, read_project
 from asyncq.registry import Registry
 from asyncq.session import Session
@@ -116,6 +120,52 @@ class AsyncQ:
         """Run a job here and now."""
         return await (await self.engine()).dispatch_sync(request)
 
+    def lock(
+        self,
+        key: str,
+        *,
+        ttl: Seconds | None = 60,
+        wait: Seconds | None = 0,
+        owner: str | None = None,
+        connection: str | None = None,
+    ) -> Lock:
+        """Make a lock that one holder has at a time: `async with app.lock("key"): …`.
+
+        `ttl`: seconds after which it is free even if its holder died; None: never. `wait`: seconds to wait for it;
+        None: without limit. `owner`: the name of the holder, where another process shall release it.
+        """
+        return Lock(key, partial(self._driver_of, connection), ttl=ttl, wait=wait, owner=owner)
+
+    def funnel(
+        self,
+        key: str,
+        *,
+        limit: int,
+        ttl: Seconds = 60,
+        wait: Seconds | None = 0,
+        owner: str | None = None,
+        connection: str | None = None,
+    ) -> Funnel:
+        """Make a funnel that `limit` holders have at a time; the rest is as for a lock."""
+        return Funnel(key, partial(self._driver_of, connection), limit=limit, ttl=ttl, wait=wait, owner=owner)
+
+    def throttle(
+        self,
+        key: str,
+        *,
+        limit: int,
+        per: Seconds,
+        wait: Seconds | None = 0,
+        sliding: bool = False,
+        connection: str | None = None,
+    ) -> Throttle:
+        """Make a throttle that lets `limit` pass in `per` seconds: `async with app.throttle("key", …): …`.
+
+        The window starts at its first pass and then starts anew, so that up to twice the limit may pass around its end;
+        with `sliding` no span of `per` seconds ever has more than the limit.
+        """
+        return Throttle(key, partial(self._driver_of, connection), limit=limit, per=per, wait=wait, sliding=sliding)
+
     def on(self, kind: type[E]) -> Callable[[L], L]:
         """Decorate a listener, sync or async, of one type of event; `Event` hears all."""
 
@@ -167,6 +217,10 @@ class AsyncQ:
                 _log.error("%s", error)
 
         return span
+
+    async def _driver_of(self, connection: str | None) -> Driver:
+        engine = await self.engine()
+        return engine.driver(connection or engine.setup.default)
 
     def _session(self) -> Session:
         loop = asyncio.get_running_loop()

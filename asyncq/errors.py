@@ -190,7 +190,16 @@ class ResultNotKept(AsyncqError):
 
 
 class LockTimeout(AsyncqError):
-    """The lock was not free within the wait."""
+    """The lock, funnel or throttle did not open within the wait."""
+
+    def __init__(
+        self, message: str | None = None, *, key: str = "", limit: int = 1, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.key: Final = key
+        self.limit: Final = limit
+        self.retry_after: Final = retry_after
+        """Seconds until it opens, at the latest; None where nobody knows."""
 
 
 class BatchNotFound(AsyncqError):

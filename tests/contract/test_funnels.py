@@ -112,8 +112,8 @@ async def test_clear_frees_all_slots(funnels: FunnelStore) -> None:
 
 
 async def test_holders_of_one_moment_are_never_more_than_the_limit(backend: Backend, funnels: FunnelStore) -> None:
+    allowed: list[bool] = []
     async with backend.fresh() as other, anyio.create_task_group() as group:
-        allowed: list[bool] = []
 
         async def acquire(store: FunnelStore, owner: str) -> None:
             allowed.append((await store.acquire("key", owner, limit=5, ttl=LONG)).allowed)

@@ -134,8 +134,8 @@ async def test_the_two_kinds_of_windows_of_a_key_are_counted_apart(backend: Back
 
 @pytest.mark.parametrize("sliding", [False, True])
 async def test_hits_at_one_moment_never_exceed_the_limit(backend: Backend, limits: LimitStore, sliding: bool) -> None:
+    allowed: list[bool] = []
     async with backend.fresh() as other, anyio.create_task_group() as group:
-        allowed: list[bool] = []
 
         async def hit(store: LimitStore) -> None:
             allowed.append((await store.hit("key", limit=7, per=backend.unit * 50, sliding=sliding)).allowed)

@@ -1,0 +1,111 @@
+"""A gate that a caller passes now, after a wait, or not: what locks, funnels and throttles have in common."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import random
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, TypeVar, overload
+
+import anyio
+
+from asyncq.clock import Seconds, seconds
+from asyncq.contracts import Driver
+from asyncq.errors import ConfigError, LockTimeout, NotSupported
+from asyncq.records import LimitState
+
+__all__ = ["Find", "Gate", "count_of", "needed", "span_of"]
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+Find = Callable[[], Awaitable[Driver]]
+"""Returns the open driver whose stores keep the gate."""
+
+FIRST_PAUSE: Final = 0.01
+LAST_PAUSE: Final = 0.25
+"""Seconds between looks at a gate that somebody may open at any moment: they grow from one to the other."""
+
+
+class Gate(AbstractAsyncContextManager[Any], ABC):
+    """Counts or holds something under a key; `async with` passes it, or raises LockTimeout."""
+
+    def __init__(self, key: str, find: Find, wait: Seconds | None) -> None:
+        if not key:
+            raise ConfigError("a lock, funnel or throttle needs a key; two with one key are the same one")
+        self.key = key
+        self._find = find
+        self._wait = math.inf if wait is None else seconds(wait, "wait")
+        if self._wait < 0:
+            raise ConfigError(f"{key!r}: wait={wait!r} is negative; 0 does not wait, None waits without limit")
+
+    @overload
+    async def then(self, call: Callable[[], Awaitable[T]], /) -> T: ...
+    @overload
+    async def then(self, call: Callable[[], T], /) -> T: ...
+    async def then(self, call: Callable[[], Any], /) -> Any:
+        """Pass, call what is given, and return its result; an async function is awaited.
+
+        Raises:
+            LockTimeout: there was no way through within the wait, and nothing was called.
+        """
+        async with self:
+            result = call()
+            return await result if inspect.isawaitable(result) else result
+
+    @abstractmethod
+    def _refusal(self, state: LimitState, waited: str, /) -> LockTimeout:
+        """Say why there was no way through."""
+
+    def _check(self, state: LimitState) -> LimitState:
+        if not state.allowed:
+            waited = f"within {self._wait:g} s" if self._wait else "at once; give a wait in seconds to wait for it"
+            raise self._refusal(state, waited)
+        return state
+
+    async def _pass(self, attempt: Callable[[], Awaitable[LimitState]], *, sudden: bool) -> LimitState:
+        """Attempt until it is allowed or the wait is over; answers the last state.
+
+        Where the way opens at a known time only, sleep until then, or give up at once if that is too late. Where it may
+        open before, `sudden`, look again and again.
+        """
+        ends_at, pause = time.monotonic() + self._wait, FIRST_PAUSE
+        while not (state := await attempt()).allowed:
+            left = ends_at - time.monotonic()
+            if left <= 0 or (state.retry_after > left and not sudden):
+                break
+            nap = max(state.retry_after, FIRST_PAUSE)
+            if sudden:
+                nap = min(nap, left, pause * random.uniform(0.75, 1.25))
+                pause = min(pause * 1.5, LAST_PAUSE)
+            await anyio.sleep(nap)
+        return state
+
+
+def needed(driver: Driver, store: S | None, what: str) -> S:
+    """Return the store, or say what to do where the driver has none."""
+    if store is None:
+        raise NotSupported(
+            f"connection {driver.name!r} keeps no {what}s; name one that does, such as redis:// or sqlite://, "
+            f"with app.{what}(…, connection=…)"
+        )
+    return store
+
+
+def span_of(value: Seconds, what: str) -> float:
+    """Return a duration that is longer than nothing, in seconds."""
+    span = seconds(value, what)
+    if span <= 0:
+        raise ConfigError(f"{what}={value!r} is no time; give a positive number of seconds")
+    return span
+
+
+def count_of(value: int, what: str) -> int:
+    """Return a number of at least one."""
+    if value < 1:
+        raise ConfigError(f"{what}={value!r} lets nobody through; give 1 or more")
+    return value
