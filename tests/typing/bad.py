@@ -44,3 +44,11 @@ async def unknown() -> None: ...
 
 AsyncQ(middleware=[lambda: None])  # E24 not a middleware
 AsyncQ(conections={})  # E25 unknown argument
+
+
+async def gates(queue: AsyncQ) -> None:
+    queue.throttle("key", limit=3)  # E26 no length of the window
+    queue.funnel("key", limit="3")  # E27 limit of a wrong type
+    async with queue.funnel("key", limit=3, ttl=None):  # E28 a slot needs an end
+        pass
+    queue.lock("key").acquire()  # E29 forgotten await

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, assert_type
 
 import asyncq
-from asyncq import Fail, Job, JobContext, JobHandle, Next, Release, Skip, dispatch_many, field, job
+from asyncq import Fail, Job, JobContext, JobHandle, LockTimeout, Next, Release, Skip, dispatch_many, field, job
 
 
 class SendMail(Job, queue="mail", tries=5, timeout=30, backoff=[1, 10, 60]):
@@ -126,3 +126,26 @@ queue = asyncq.AsyncQ(
 async def work() -> None:
     async with queue as app, app.worker("mail", "default", concurrency=20):
         await SendMail(to="x").dispatch()
+
+
+async def answer() -> str:
+    return "x"
+
+
+async def gates() -> None:
+    async with queue.lock("key", ttl=timedelta(minutes=1), wait=None) as lock:
+        assert_type(await lock.extend(5), bool)
+        assert_type(lock.owner, str | None)
+        assert_type(await lock.holder(), str | None)
+    async with queue.funnel("key", limit=2, ttl=60, wait=timedelta(seconds=3), connection="side") as funnel:
+        assert_type((await funnel.state()).remaining, int)
+    async with queue.throttle("key", limit=10, per=timedelta(hours=1), sliding=True) as state:
+        assert_type(state.allowed, bool)
+    assert_type(await queue.lock("key").acquire(), bool)
+    assert_type(await queue.throttle("key", limit=1, per=1).then(bare), None)
+    assert_type(await queue.funnel("key", limit=1).then(answer), str)
+    assert_type(await queue.lock("key").then(lambda: 3), int)
+    try:
+        await queue.lock("key").release()
+    except LockTimeout as closed:
+        assert_type(closed.retry_after, float | None)
