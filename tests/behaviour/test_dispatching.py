@@ -398,7 +398,7 @@ async def test_a_caller_that_is_cancelled_tears_nobody_elses_push(app: AsyncQ, m
         assert (await follower).created
         with pytest.raises(asyncio.CancelledError):
             await leader
-        assert (await size_of(app)).ready == 2  # what had left is not called back
+        assert (await size_of(app)).ready in {1, 2}  # the leader's own is in doubt, as any call that is cancelled
 
 
 async def test_leaving_the_app_waits_for_a_push_under_way(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,10 @@ class Link:
             DriverError: the server refused the call, or cannot be reached.
             ConfigError: the server refuses this user.
         """
-        return await self.persist(lambda: self._evaluate(call))
+        try:
+            return await self._evaluate(call)
+        except FAILURES as error:
+            return await self._again(lambda: self._evaluate(call), error)
 
     async def command(self, *arguments: Argument) -> Any:
         """Send a command that a repeat does no harm to; raises as `run` does."""
@@ -90,17 +93,25 @@ class Link:
 
     async def persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until it succeeds, fails for good, or the time for tries is over."""
+        try:
+            return await attempt()
+        except FAILURES as error:
+            return await self._again(attempt, error)
+
+    async def _again(self, attempt: Callable[[], Awaitable[T]], error: Exception) -> T:
+        """Go on after a first try that failed; kept apart, so that calls that succeed pay nothing for it."""
         ends_at, tries = time.monotonic() + self._retry_for, 0
         while True:
+            tries += 1
+            pause = random.uniform(0.0, min(SLOWEST, 0.02 * 2**tries))
+            if not passing(error) or time.monotonic() + pause > ends_at:
+                raise translate(error, self.where) from error
+            _log.debug("%s: %s (try %d)", self.where, error, tries)
+            await asyncio.sleep(pause)
             try:
                 return await attempt()
-            except FAILURES as error:
-                tries += 1
-                pause = random.uniform(0.0, min(SLOWEST, 0.02 * 2**tries))
-                if not passing(error) or time.monotonic() + pause > ends_at:
-                    raise translate(error, self.where) from error
-                _log.debug("%s: %s (try %d)", self.where, error, tries)
-            await asyncio.sleep(pause)
+            except FAILURES as failed:
+                error = failed
 
     async def close(self) -> None:
         """Close the connections."""

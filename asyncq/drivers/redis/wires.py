@@ -2,55 +2,71 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from typing import Any, Final
 
 import redis
 from redis import exceptions as redis_errors
 
+from asyncq.drivers.redis.pipe import Pipe, can_pipe
 from asyncq.drivers.redis.wire import Argument
 
 __all__ = ["PooledWire", "subscribed"]
 
 
-def _packer() -> Callable[[tuple[Argument, ...]], bytes] | None:
-    """Return hiredis's encoder of commands: what redis-py's connections use takes five times as long."""
-    try:
-        hiredis: Any = import_module("hiredis")
-    except ImportError:
-        return None
-    packer: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command
-    return packer
-
-
-_pack: Final = _packer()
+_BLOCKING: Final = {"BLPOP"}
+"""Commands that would hold up those behind them."""
 
 
 class PooledWire:
     """Connections to one server, or to the master that Sentinel names.
 
-    redis-py's own `execute_command` costs twice as much CPU (metrics, a lock, a task for each write), so its
-    connections are used one level lower: each command has one to itself.
+    Most commands share one (see `Pipe`). Those that block have one to themselves, and so has every command where
+    hiredis is missing.
     """
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         self._free: deque[Any] = deque()
+        self._pipe: Pipe | None = None
+        self._opening = asyncio.Lock()
 
     async def send(self, *arguments: Argument, asking: bool = False) -> Any:
-        """Return the answer; a connection whose answer did not come is dropped.
+        """Return the answer.
 
         With `asking`, a node of a cluster answers for a slot that is on its way to it.
         """
+        if asking or not can_pipe() or arguments[0] in _BLOCKING:
+            return await self._send_alone(*arguments, asking=asking)
+        pipe = self._pipe
+        if pipe is None or pipe.closed:
+            pipe = await self._opened()
+        try:
+            return await pipe.send(arguments)
+        except asyncio.CancelledError:
+            pipe.close_if_silent()  # a deadline that passed, or a caller who gave up for the same reason
+            raise
+        except (redis.ReadOnlyError, redis_errors.MasterDownError):
+            pipe.close()  # a replica by now: the next connection asks Sentinel anew
+            raise
+
+    async def _opened(self) -> Pipe:
+        """Open the shared connection, once for all who ask for it."""
+        async with self._opening:
+            if self._pipe is None or self._pipe.closed:
+                self._pipe = await Pipe.open(self._pool.make_connection())
+            return self._pipe
+
+    async def _send_alone(self, *arguments: Argument, asking: bool) -> Any:
+        """Use a connection for one command; it is dropped where its answer does not come."""
         connection: Any = self._free.pop() if self._free else self._pool.make_connection()
         try:
             if asking:  # it holds for the next command of this connection
                 await connection.send_command("ASKING", check_health=False)
                 await connection.read_response(disable_decoding=True)
-            packed = connection.pack_command(*arguments) if _pack is None else _pack(arguments)
-            await connection.send_packed_command(packed, check_health=False)
+            await connection.send_command(*arguments, check_health=False)
             answer = await connection.read_response(disable_decoding=True)
         except redis.ResponseError as error:
             await self._after_refusal(connection, error)
@@ -70,6 +86,8 @@ class PooledWire:
     async def close(self) -> None:
         """Close the connections that lie free; none is in use any more."""
         await self._drop_free()
+        if self._pipe is not None:
+            self._pipe.close()
         await self._pool.disconnect()
 
     async def _after_refusal(self, connection: Any, error: redis.ResponseError) -> None:
