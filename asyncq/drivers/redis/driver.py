@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -11,6 +12,7 @@ from asyncq.clock import Clock
 from asyncq.config import Settings
 from asyncq.drivers.redis.calls import call, extending, new_token, pushing, reserving
 from asyncq.drivers.redis.connecting import blocking_client, wire_of
+from asyncq.drivers.redis.ears import Ears
 from asyncq.drivers.redis.greeting import greet
 from asyncq.drivers.redis.inspection import Inspection
 from asyncq.drivers.redis.keeper import RedisKeeper
@@ -22,9 +24,12 @@ from asyncq.drivers.redis.settling import first_ends, settlements, settling, sta
 from asyncq.drivers.redis.stores import stores_of
 from asyncq.drivers.redis.waiting import wait
 from asyncq.drivers.redis.wire import reservations
+from asyncq.errors import DriverError
 from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, Traits
 
 __all__ = ["RedisDriver"]
+
+_log = logging.getLogger("asyncq.redis")
 
 
 class RedisDriver(Inspection):
@@ -43,6 +48,9 @@ class RedisDriver(Inspection):
         self._under_way: dict[str, Sequence[str]] = {}
         """Tokens of reserves whose answer is not here yet, with their queues; the keeper's thread reads it."""
         self._announced: set[str] = set()
+        self._settled: set[tuple[str, str]] = set()
+        """Ids and tokens of ends that one slot took while another one failed."""
+        self._ears = Ears(self._link)
         self.stores = stores_of(self._link, self._keys)
 
     async def __aenter__(self) -> Self:
@@ -52,6 +60,7 @@ class RedisDriver(Inspection):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
+        await self._ears.close()
         await self._link.close()
 
     async def push(self, envelopes: Sequence[Envelope], /) -> Sequence[Pushed]:
@@ -74,10 +83,15 @@ class RedisDriver(Inspection):
 
     async def reserve(self, queues: Sequence[str], /, *, limit: int, alone: bool = False) -> Reserved:
         """Lease up to `limit` due jobs, and never wait for one."""
-        found = Reserved()
+        found, failure = Reserved(), None
         for home, mine in self._keys.groups(queues).items():
             left = max(0, limit - len(found.items))
-            found = _joined(found, await self._reserve(home, mine, left, alone=alone and not found.items))
+            try:
+                found = _joined(found, await self._reserve(home, mine, left, alone=alone and not found.items))
+            except DriverError as error:  # the jobs of other slots must not wait for this one
+                failure = error
+        if failure is not None and not found.items:
+            raise failure
         return found
 
     async def _reserve(self, home: str, queues: Sequence[str], limit: int, *, alone: bool) -> Reserved:
@@ -91,13 +105,27 @@ class RedisDriver(Inspection):
 
     async def wait(self, queues: Sequence[str], /, *, timeout: float) -> None:
         """Return when a job of these queues may be reserved, or after `timeout` seconds."""
-        await wait(self._link, self._keys, queues, timeout)
+        await wait(self._link, self._ears, self._keys, queues, timeout)
 
     async def settle(self, settlements: Sequence[Settlement], /) -> Sequence[Reservation]:
         """End attempts with all their effects; returns those that were stale."""
         first, stale = first_ends(settlements)
+        failure: DriverError | None = None
+        if self._settled:
+            first = [end for end in first if _key(end.reservation) not in self._settled]
+        ended: list[Reservation] = []
         for one, mine in settling(self._keys, first):
-            stale += stale_of(mine, await self._link.run(one))
+            try:
+                stale += (late := stale_of(mine, await self._link.run(one)))
+            except DriverError as error:
+                failure = error
+            else:
+                ended += [held for held in mine if held not in late] if late else mine
+        if failure is not None:
+            # Who settles these again, all of them, must not hear that the others are stale.
+            self._settled.update(map(_key, ended))
+            raise failure
+        self._settled.clear()
         return stale
 
     async def turn(
@@ -105,7 +133,12 @@ class RedisDriver(Inspection):
     ) -> tuple[Sequence[Reservation], Reserved]:
         """Settle, then reserve, in one round trip; in a cluster one for each queue."""
         if self._keys.clustered:
-            return await self.settle(settlements), await self.reserve(queues, limit=limit)
+            stale = await self.settle(settlements)
+            try:
+                return stale, await self.reserve(queues, limit=limit)
+            except DriverError as error:  # the ends are there: they must not be told as failed
+                _log.warning("%s", error)
+                return stale, Reserved()
         first, late = first_ends(settlements)
         asked, token = list(dict.fromkeys(queues)), new_token()
         self._under_way[token] = asked
@@ -152,6 +185,10 @@ def _reserved(answer: Any, queues: Sequence[str], token: str) -> Reserved:
         items += reservations(columns, queue, token, at)
     due = int(wait)
     return Reserved(tuple(items), bool(suspects), None if due < 0 else due / MICRO)
+
+
+def _key(held: Reservation) -> tuple[str, str]:
+    return held.id, held.token
 
 
 def _joined(one: Reserved, other: Reserved) -> Reserved:

@@ -13,6 +13,7 @@ from asyncq.drivers.redis.calls import Call, extending
 from asyncq.drivers.redis.faults import FAILURES, passing, translate
 from asyncq.drivers.redis.keys import Keys
 from asyncq.drivers.redis.settling import first_ends, settling, stale_of
+from asyncq.errors import DriverError
 from asyncq.payload import Reservation, Settlement
 
 __all__ = ["RedisKeeper"]
@@ -54,8 +55,14 @@ class RedisKeeper:
     def extend(self, reservations: Sequence[Reservation], /) -> Sequence[Reservation]:
         """Restart leases, also of what was reserved and a blocked loop has not received."""
         lost: list[Reservation] = []
+        failure: DriverError | None = None
         for call, mine in extending(self._keys, reservations, dict(self._under_way), self._lease):
-            lost += [mine[place] for place in self._run(call)]
+            try:
+                lost += [mine[place] for place in self._run(call)]
+            except DriverError as error:  # the leases in other slots must not end for it
+                failure = error
+        if failure is not None:
+            raise failure
         return lost
 
     def settle(self, settlements: Sequence[Settlement], /) -> Sequence[Reservation]:
