@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import anyio
 import pytest
 
@@ -131,3 +133,28 @@ async def test_many_slots_that_ended_do_not_hide_those_that_live(backend: Backen
     await backend.turn(backend.unit + 0.01)
     assert await funnels.acquire("short", "new", limit=1, ttl=LONG) == LimitState(True, 0, 0.0)
     assert not (await funnels.acquire("lasting", "two", limit=1, ttl=LONG)).allowed
+
+
+async def test_whatever_happens_the_slots_are_those_of_a_plain_count(backend: Backend, funnels: FunnelStore) -> None:
+    if not backend.row.histories:
+        pytest.skip("the time of this backend cannot be turned")
+    random, ends, now = Random(7), dict[str, float](), 0.0
+    for _ in range(backend.row.histories * 5):
+        now += (passed := random.choice([0.0, 0.0, 1.0, 2.5]))
+        await backend.turn(passed)
+        ends = {owner: end for owner, end in ends.items() if end > now}
+        owner, limit, ttl = f"{random.randrange(8)}", random.randint(1, 5), random.choice([1.0, 3.0, 10.0])
+        match random.randrange(4):
+            case 0:
+                assert await funnels.release("key", owner) == (ends.pop(owner, None) is not None)
+            case 1:
+                assert await funnels.extend("key", owner, ttl=ttl) == (owner in ends)
+                ends |= {owner: now + ttl} if owner in ends else {}
+            case _:
+                free = owner in ends or len(ends) < limit
+                ends |= {owner: now + ttl} if free else {}
+                assert (await funnels.acquire("key", owner, limit=limit, ttl=ttl)).allowed == free
+        state = await funnels.state("key", limit=limit)
+        assert (state.allowed, state.remaining) == (len(ends) < limit, max(0, limit - len(ends)))
+        opens_at = sorted(ends.values())[len(ends) - limit] if len(ends) >= limit else now
+        assert state.retry_after == pytest.approx(opens_at - now, abs=0.001)

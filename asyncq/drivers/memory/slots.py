@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -12,20 +13,63 @@ from asyncq.records import LimitState
 __all__ = ["MemoryFunnels", "Slots"]
 
 
+class _Ends:
+    """The owners of one key with the ends of their slots; a heap finds those that ended, without a look at the rest."""
+
+    __slots__ = ("_heap", "_of", "last")
+
+    def __init__(self) -> None:
+        self._of: dict[str, float] = {}
+        self._heap: list[tuple[float, str]] = []
+        self.last = 0.0
+        """No slot ends later."""
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def __contains__(self, owner: str) -> bool:
+        return owner in self._of
+
+    def put(self, owner: str, end: float) -> None:
+        """Set the end of an owner's slot; an earlier one stays in the heap until it is met there."""
+        self._of[owner] = end
+        self.last = max(self.last, end)
+        heapq.heappush(self._heap, (end, owner))
+        if len(self._heap) > 2 * len(self._of) + 64:
+            self._heap = [(end, owner) for owner, end in self._of.items()]
+            heapq.heapify(self._heap)
+
+    def drop(self, owner: str) -> bool:
+        """Forget an owner."""
+        return self._of.pop(owner, None) is not None
+
+    def tidy(self, now: float) -> None:
+        """Forget what ended, and what is no longer true at the top of the heap."""
+        heap = self._heap
+        while heap and (heap[0][0] <= now or self._of.get(heap[0][1]) != heap[0][0]):
+            end, owner = heapq.heappop(heap)
+            if self._of.get(owner) == end:
+                del self._of[owner]
+
+    def nth(self, place: int) -> float:
+        """Return the end that so many others come before; the first is at the top of a tidy heap."""
+        return heapq.nsmallest(place + 1, self._of.values())[-1] if place else self._heap[0][0]
+
+
 class Slots:
-    """The ends of slots, by key and owner. Called under the lock of the state."""
+    """Slots by key and owner. Called under the lock of the state."""
 
     def __init__(self, at: Callable[[], float]) -> None:
         self._at = at
-        self._ends: Expiring[dict[str, float]] = Expiring(at)
+        self._ends: Expiring[_Ends] = Expiring(at)
 
     def take(self, key: str, owner: str, limit: int, ttl: float) -> LimitState:
         """Take a slot, or restart this owner's."""
         ends = self._live(key)
         if owner not in ends and len(ends) >= limit:
             return self._state(ends, limit)
-        self._keep(key, {**ends, owner: self._at() + ttl})
-        return LimitState(True, max(0, limit - len(ends) - (owner not in ends)), 0.0)
+        self._put(key, ends, owner, ttl)
+        return LimitState(True, max(0, limit - len(ends)), 0.0)
 
     def state(self, key: str, limit: int) -> LimitState:
         """Say how many slots are free."""
@@ -33,41 +77,36 @@ class Slots:
 
     def free(self, key: str, owner: str) -> bool:
         """Free this owner's slot."""
-        ends = self._live(key)
-        if ends.pop(owner, None) is None:
-            return False
-        self._keep(key, ends)
-        return True
+        return self._live(key).drop(owner)
 
     def extend(self, key: str, owner: str, ttl: float) -> bool:
         """Restart this owner's slot, if it is held."""
         ends = self._live(key)
         if owner not in ends:
             return False
-        self._keep(key, {**ends, owner: self._at() + ttl})
+        self._put(key, ends, owner, ttl)
         return True
 
     def clear(self, key: str) -> None:
         """Free all."""
         self._ends.pop(key)
 
-    def _live(self, key: str) -> dict[str, float]:
+    def _live(self, key: str) -> _Ends:
+        ends = self._ends.get(key) or _Ends()
+        ends.tidy(self._at())
+        return ends
+
+    def _put(self, key: str, ends: _Ends, owner: str, ttl: float) -> None:
         now = self._at()
-        return {owner: end for owner, end in (self._ends.get(key) or {}).items() if end > now}
+        ends.put(owner, now + ttl)
+        self._ends.put(key, ends, ends.last - now)
 
-    def _keep(self, key: str, ends: dict[str, float]) -> None:
-        if ends:
-            self._ends.put(key, ends, max(ends.values()) - self._at())
-        else:
-            self._ends.pop(key)
-
-    def _state(self, ends: dict[str, float], limit: int) -> LimitState:
+    def _state(self, ends: _Ends, limit: int) -> LimitState:
         left = max(0, limit - len(ends))
-        if left or not ends:
+        if left or not len(ends):
             return LimitState(left > 0, left, 0.0)
         # There is room when so many have ended that fewer than the limit are left, which may have been lowered.
-        opens_at = sorted(ends.values())[min(len(ends) - limit, len(ends) - 1)]
-        return LimitState(False, 0, opens_at - self._at())
+        return LimitState(False, 0, ends.nth(min(len(ends) - limit, len(ends) - 1)) - self._at())
 
 
 class MemoryFunnels:

@@ -25,7 +25,8 @@ HOT = [
     "leases.release", "stores.limit_get", "stores.lock_extend", "stores.lock_owner", "stores.lock_release",
     "stores.outbox_done", "stores.result_get", "stores.result_prune", "stores.signal_page", "batches.count",
     "batches.end_member", "batches.failures", "batches.open", "meta.sweep_locks", "meta.sweep_limits",
-    "meta.sweep_signals",
+    "meta.sweep_signals", "meta.sweep_slots", "stores.slot_count", "stores.slot_end", "stores.slot_extend",
+    "stores.slot_free", "stores.slot_owned", "stores.slot_tidy",
 ]  # fmt: skip
 FILL = """
 INSERT INTO asyncq_jobs (id, queue, name, due, token, lease_until, crashes, body)
