@@ -52,6 +52,8 @@ class Lookout:
         if self._pump.suspects.is_set():
             await anyio.sleep(0.25)  # a suspect is due, and it is another worker's turn to run it
         self._pump.dry = False
+        # It may have called again while we waited: whether it still has nothing to do, its next look will tell.
+        self._pump.idle.clear()
         self._desk.bell.set()
 
     async def _wait_until_recalled(self, names: list[str]) -> None:
