@@ -19,6 +19,7 @@ from asyncq.current import Host, apps, current_app
 from asyncq.drivers import connect
 from asyncq.errors import HandlerStuck
 from asyncq.events import Event, JobFailed, JobProcessed, JobProcessing, Looping
+from asyncq.gate import Place
 from asyncq.job import AnyJob, JobHandle, Request, requests_of
 from asyncq.limiter import Throttle
 from asyncq.listeners import Listeners
@@ -134,7 +135,7 @@ class AsyncQ:
         `ttl`: seconds after which it is free even if its holder died; None: never. `wait`: seconds to wait for it;
         None: without limit. `owner`: the name of the holder, where another process shall release it.
         """
-        return Lock(key, partial(self._driver_of, connection), ttl=ttl, wait=wait, owner=owner)
+        return Lock(key, partial(self._place, connection), ttl=ttl, wait=wait, owner=owner)
 
     def funnel(
         self,
@@ -147,7 +148,7 @@ class AsyncQ:
         connection: str | None = None,
     ) -> Funnel:
         """Make a funnel that `limit` holders have at a time; the rest is as for a lock."""
-        return Funnel(key, partial(self._driver_of, connection), limit=limit, ttl=ttl, wait=wait, owner=owner)
+        return Funnel(key, partial(self._place, connection), limit=limit, ttl=ttl, wait=wait, owner=owner)
 
     def throttle(
         self,
@@ -164,7 +165,7 @@ class AsyncQ:
         The window starts at its first pass and then starts anew, so that up to twice the limit may pass around its end;
         with `sliding` no span of `per` seconds ever has more than the limit.
         """
-        return Throttle(key, partial(self._driver_of, connection), limit=limit, per=per, wait=wait, sliding=sliding)
+        return Throttle(key, partial(self._place, connection), limit=limit, per=per, wait=wait, sliding=sliding)
 
     def on(self, kind: type[E]) -> Callable[[L], L]:
         """Decorate a listener, sync or async, of one type of event; `Event` hears all."""
@@ -218,9 +219,9 @@ class AsyncQ:
 
         return span
 
-    async def _driver_of(self, connection: str | None) -> Driver:
+    async def _place(self, connection: str | None) -> Place:
         engine = await self.engine()
-        return engine.driver(connection or engine.setup.default)
+        return Place(engine.driver(connection or engine.setup.default), engine.lines)
 
     def _session(self) -> Session:
         loop = asyncio.get_running_loop()

@@ -9,26 +9,36 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar, overload
-
-import anyio
 
 from asyncq.clock import Seconds, seconds
 from asyncq.contracts import Driver
 from asyncq.errors import ConfigError, LockTimeout, NotSupported
+from asyncq.lines import Line, Lines
 from asyncq.records import LimitState
 
-__all__ = ["Find", "Gate", "count_of", "needed", "span_of"]
+__all__ = ["Find", "Gate", "Place", "count_of", "needed", "span_of"]
 
 T = TypeVar("T")
 S = TypeVar("S")
 
-Find = Callable[[], Awaitable[Driver]]
-"""Returns the open driver whose stores keep the gate."""
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a gate stands."""
+
+    driver: Driver
+    """Its stores keep the gate."""
+    lines: Lines
+
+
+Find = Callable[[], Awaitable[Place]]
+"""Returns where the gate stands; the driver is open."""
 
 FIRST_PAUSE: Final = 0.01
 LAST_PAUSE: Final = 0.25
-"""Seconds between looks at a gate that somebody may open at any moment: they grow from one to the other."""
+"""Seconds between looks at a gate that another process may open at any moment: they grow from one to the other."""
 
 
 class Gate(AbstractAsyncContextManager[Any], ABC):
@@ -67,23 +77,53 @@ class Gate(AbstractAsyncContextManager[Any], ABC):
             raise self._refusal(state, waited)
         return state
 
+    @abstractmethod
+    def _line(self) -> str:
+        """Name the line of those who wait for the same."""
+
     async def _pass(self, attempt: Callable[[], Awaitable[LimitState]], *, sudden: bool) -> LimitState:
         """Attempt until it is allowed or the wait is over; answers the last state.
 
         Where the way opens at a known time only, sleep until then, or give up at once if that is too late. Where it may
         open before, `sudden`, look again and again.
         """
-        ends_at, pause = time.monotonic() + self._wait, FIRST_PAUSE
-        while not (state := await attempt()).allowed:
-            left = ends_at - time.monotonic()
-            if left <= 0 or (state.retry_after > left and not sudden):
-                break
-            nap = max(state.retry_after, FIRST_PAUSE)
-            if sudden:
-                nap = min(nap, left, pause * random.uniform(0.75, 1.25))
-                pause = min(pause * 1.5, LAST_PAUSE)
-            await anyio.sleep(nap)
-        return state
+        ends_at = time.monotonic() + self._wait
+        state = await attempt()
+        if state.allowed or _hopeless(state, ends_at, sudden=sudden):
+            return state
+        place = await self._find()
+        line = place.lines.of(f"{place.driver.name}: {self._line()}")
+        news = not line.empty
+        if not await line.enter(ends_at - time.monotonic()):
+            return await attempt()
+        try:
+            return await _wait(line, attempt, await attempt() if news else state, ends_at, sudden=sudden)
+        finally:
+            line.leave()
+
+    async def _wake(self) -> None:
+        """Tell who waits in this process that there is room now."""
+        place = await self._find()
+        place.lines.ring(f"{place.driver.name}: {self._line()}")
+
+
+async def _wait(
+    line: Line, attempt: Callable[[], Awaitable[LimitState]], state: LimitState, ends_at: float, *, sudden: bool
+) -> LimitState:
+    pause = FIRST_PAUSE
+    while not (state.allowed or _hopeless(state, ends_at, sudden=sudden)):
+        nap = max(state.retry_after, FIRST_PAUSE)
+        if sudden:
+            nap = min(nap, ends_at - time.monotonic(), pause * random.uniform(0.75, 1.25))
+            pause = min(pause * 1.5, LAST_PAUSE)
+        await line.nap(nap)
+        state = await attempt()
+    return state
+
+
+def _hopeless(state: LimitState, ends_at: float, *, sudden: bool) -> bool:
+    left = ends_at - time.monotonic()
+    return left <= 0 or (state.retry_after > left and not sudden)
 
 
 def needed(driver: Driver, store: S | None, what: str) -> S:

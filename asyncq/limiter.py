@@ -34,6 +34,9 @@ class Throttle(Gate):
     def __repr__(self) -> str:
         return f"throttle {self.key!r}"
 
+    def _line(self) -> str:
+        return f"{self}, {self.limit}, {self.sliding}"
+
     async def __aenter__(self) -> LimitState:
         return self._check(await self.hit())
 
@@ -58,11 +61,12 @@ class Throttle(Gate):
         return await (await self._store()).state(self.key, limit=self.limit, sliding=self.sliding)
 
     async def clear(self) -> None:
-        """Forget what was counted; who waits already goes on waiting for the time it was told."""
+        """Forget what was counted; who waits in another process goes on waiting for the time it was told."""
         await (await self._store()).clear(self.key)
+        await self._wake()
 
     async def _store(self) -> LimitStore:
-        driver = await self._find()
+        driver = (await self._find()).driver
         return needed(driver, driver.stores.limits, "throttle")
 
     def _refusal(self, state: LimitState, waited: str, /) -> LockTimeout:

@@ -72,7 +72,7 @@ class Held(Gate):
         held = self._held()
         if held is not None:
             return await self._give_back(held)
-        return self._named is not None and await self._release(self._named)
+        return self._named is not None and await self._let_go(self._named)
 
     async def extend(self, ttl: Seconds | None = None) -> bool:
         """Restart the life of what this task holds, by default as long as before; False where it is no longer held."""
@@ -108,11 +108,16 @@ class Held(Gate):
         if self._named is None:
             # What cannot be freed now ends with its life; the cancellation must not be lost over it.
             with shielded(RELEASE_WITHIN), suppress(DriverError):
-                await self._release(owner)
+                await self._let_go(owner)
 
     async def _give_back(self, held: tuple[asyncio.Task[Any] | None, str]) -> bool:
         self._holders.remove(held)
-        return await self._release(held[1])
+        return await self._let_go(held[1])
+
+    async def _let_go(self, owner: str) -> bool:
+        was_held = await self._release(owner)
+        await self._wake()
+        return was_held
 
     @abstractmethod
     async def _acquire(self, owner: str, /) -> LimitState: ...
@@ -135,6 +140,9 @@ class Lock(Held):
     def __repr__(self) -> str:
         return f"lock {self.key!r}"
 
+    def _line(self) -> str:
+        return f"{self}"
+
     async def holder(self) -> str | None:
         """Return the name of who holds the lock now, whoever that is."""
         return await (await self._store()).owner(self.key)
@@ -142,9 +150,10 @@ class Lock(Held):
     async def force(self) -> None:
         """Free the lock, whoever holds it."""
         await (await self._store()).force(self.key)
+        await self._wake()
 
     async def _store(self) -> LockStore:
-        driver = await self._find()
+        driver = (await self._find()).driver
         return needed(driver, driver.stores.locks, "lock")
 
     async def _acquire(self, owner: str, /) -> LimitState:
@@ -174,6 +183,9 @@ class Funnel(Held):
     def __repr__(self) -> str:
         return f"funnel {self.key!r}"
 
+    def _line(self) -> str:
+        return f"{self}, {self.limit}"
+
     async def state(self) -> LimitState:
         """Say how many slots are free, without taking one."""
         return await (await self._store()).state(self.key, limit=self.limit)
@@ -181,9 +193,10 @@ class Funnel(Held):
     async def clear(self) -> None:
         """Free all slots, whoever holds them."""
         await (await self._store()).clear(self.key)
+        await self._wake()
 
     async def _store(self) -> FunnelStore:
-        driver = await self._find()
+        driver = (await self._find()).driver
         return needed(driver, driver.stores.funnels, "funnel")
 
     async def _acquire(self, owner: str, /) -> LimitState:

@@ -19,6 +19,7 @@ from asyncq.events import JobQueued, JobQueueing, UniqueJobSkipped
 from asyncq.executor import Executor
 from asyncq.isolation import Isolation
 from asyncq.job import JobHandle, Request
+from asyncq.lines import Lines
 from asyncq.listeners import Listeners
 from asyncq.payload import Done, Envelope, Failed, Pushed, Released, Reservation
 from asyncq.pipeline import compose
@@ -63,6 +64,7 @@ class Engine:
         self.drivers = drivers
         self.setup = setup
         self.codec = Codec()
+        self.lines = Lines()
         self.plugins: tuple[Plugin, ...] = (
             UniqueJobs(self.codec, self.driver),
             KeepFailed(),

@@ -279,6 +279,44 @@ async def test_a_release_lets_a_waiting_one_in_long_before_the_life_ends(app: As
                 await entered.wait()
 
 
+async def test_those_who_wait_in_one_process_ask_the_store_one_at_a_time(
+    app: AsyncQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with app:
+        store = (await app.engine()).driver("default").stores.funnels
+        assert store is not None
+        refusals = 0
+        acquire = store.acquire
+
+        async def counted(key: str, owner: str, /, *, limit: int, ttl: float) -> Any:
+            nonlocal refusals
+            state = await acquire(key, owner, limit=limit, ttl=ttl)
+            refusals += not state.allowed
+            return state
+
+        async def waiting() -> None:
+            async with app.funnel("key", limit=1, wait=PATIENT):
+                pass
+
+        monkeypatch.setattr(store, "acquire", counted)
+        async with anyio.create_task_group() as group, app.funnel("key", limit=1):
+            for _ in range(30):
+                group.start_soon(waiting)
+            await eventually(lambda: refusals >= 40, within=PATIENT)
+            began_at, before = time.monotonic(), refusals
+            await eventually(lambda: refusals >= before + 4, within=PATIENT)
+            # Thirty that each look every quarter of a second would look four times in a thirtieth of one.
+            assert time.monotonic() - began_at >= 0.4
+
+
+async def test_a_line_that_is_too_long_ends_with_the_wait(app: AsyncQ) -> None:
+    async with app, app.lock("key"), anyio.create_task_group() as group:
+        group.start_soon(app.lock("key", wait=2).acquire)
+        await anyio.sleep(0.05)
+        assert not await app.lock("key", wait=0.1).acquire()
+        group.cancel_scope.cancel()
+
+
 # --- throttles --------------------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,7 @@
 end
-local answer = body()
-remember(op, { answer = answer })
+local answer, refused = body()
+-- A refusal changed nothing: a repeat is decided anew, and whoever asks again and again writes nothing.
+if not refused then
+  remember(op, { answer = answer })
+end
 return answer

@@ -3,7 +3,7 @@
 local window, limit, length = home .. 'limit:' .. next_arg(), next_number(), next_arg()
 local count = tonumber(call('GET', window) or 0)
 if count >= limit then
-  return { 0, 0, count > 0 and call('PTTL', window) or 0 }
+  return { 0, 0, count > 0 and call('PTTL', window) or 0 }, true
 end
 if call('INCR', window) == 1 then
   call('PEXPIRE', window, length)

@@ -2,7 +2,7 @@
 local lock, owner, life = home .. 'lock:' .. next_arg(), next_arg(), next_arg()
 local held = call('GET', lock)
 if held and held ~= owner then
-  return 0
+  return 0, true
 end
 if life == '' then
   call('SET', lock, owner)

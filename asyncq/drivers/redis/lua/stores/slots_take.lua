@@ -13,7 +13,7 @@ if ends_at <= now then
     -- There is room when so many have ended that fewer than the limit are left, which may have been lowered.
     local place = math.min(held - limit, held - 1)
     local first = call('ZRANGEBYSCORE', slots, after, '+inf', 'WITHSCORES', 'LIMIT', math.max(0, place), 1)[2]
-    return { 0, 0, first and tonumber(first) - now or 0 }
+    return { 0, 0, first and tonumber(first) - now or 0 }, true
   end
   held = held + 1
 end
