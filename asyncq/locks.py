@@ -51,13 +51,15 @@ class Held(Gate):
         held = self._held() or next(reversed(self._holders), None)
         if held is None:
             return  # released in the block
-        with shielded(RELEASE_WITHIN):
+        with shielded(RELEASE_WITHIN) as scope:
             if not await self._give_back(held):
                 _log.warning(
                     "%s ran out before its block ended, so others may have worked beside it; "
                     "give a longer ttl, or call extend() in the block",
                     self,
                 )
+        if scope.cancelled_caught:
+            _log.warning("%s could not be given back within %g s; it ends with its life", self, RELEASE_WITHIN)
 
     async def acquire(self) -> bool:
         """Take it, waiting as long as `wait` says; False where it was not to be had.

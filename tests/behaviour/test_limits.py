@@ -309,6 +309,26 @@ async def test_those_who_wait_in_one_process_ask_the_store_one_at_a_time(
             assert time.monotonic() - began_at >= 0.4
 
 
+async def test_whoever_leaves_the_line_does_not_hold_up_the_others(app: AsyncQ) -> None:
+    async with app:
+        lock, entered = app.lock("key", wait=PATIENT), list[int]()
+
+        async def waiting(number: int) -> None:
+            async with lock:
+                entered.append(number)
+
+        async with app.lock("key"):
+            tasks = [asyncio.create_task(waiting(number)) for number in range(4)]
+            await anyio.sleep(0.05)
+            for task in tasks[::2]:
+                task.cancel()
+            await asyncio.wait(tasks[::2])
+        with anyio.fail_after(PATIENT):
+            await asyncio.wait(tasks)
+        assert sorted(entered) == [1, 3]
+        assert await lock.holder() is None
+
+
 async def test_a_line_that_is_too_long_ends_with_the_wait(app: AsyncQ) -> None:
     async with app, app.lock("key"), anyio.create_task_group() as group:
         group.start_soon(app.lock("key", wait=2).acquire)
