@@ -56,7 +56,7 @@ house: .venv/.dev ## budgets, public names, pages that run, the promise of the t
 bench: .venv/.dev .servers/.ready ## measure throughput and latency
 	@$(PY) -m benchmarks $(ARGS)
 
-chaos: .venv/.dev .servers/.ready ## kill and stall workers, then count: no job lost, none done twice unseen
+chaos: .venv/.dev .servers/.ready ## kill and stall workers, kill a server, then count: no job lost, none ended twice
 	@$(PY) -m benchmarks.chaos $(ARGS)
 
 docs: .venv/.dev ## run every code block of README.md and docs/
