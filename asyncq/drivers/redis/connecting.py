@@ -17,6 +17,7 @@ from redis.retry import Retry
 
 from asyncq.drivers.redis.cluster import Address, ClusterWire
 from asyncq.drivers.redis.options import Options
+from asyncq.drivers.redis.wire import Argument
 from asyncq.drivers.redis.wires import PooledWire
 
 __all__ = ["blocking_client", "wire_of"]
@@ -29,6 +30,35 @@ _blocking_sentinel: Final[Any] = blocking_sentinel
 _blocking: Final[Any] = redis
 SENTINEL_SECONDS: Final = 1.0
 _PLAIN: Final[dict[str, Any]] = {"protocol": 2, "socket_keepalive": True, "client_name": "asyncq"}
+
+
+class SentinelWire(PooledWire):
+    """Connections to the master that Sentinel names; those to the sentinels are ours to close too."""
+
+    def __init__(self, sentinels: Any, service: str) -> None:
+        super().__init__(sentinels.master_for(service).connection_pool)
+        self._sentinels = sentinels
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await super().close()
+        for one in self._sentinels.sentinels:
+            await one.aclose()
+
+
+class _Watched:
+    """The same for the keeper."""
+
+    def __init__(self, sentinels: Any, service: str) -> None:
+        self._sentinels = sentinels
+        self._client = sentinels.master_for(service)
+
+    def execute_command(self, *arguments: Argument) -> Any:
+        return self._client.execute_command(*arguments)
+
+    def close(self) -> None:
+        for client in (self._client, *self._sentinels.sentinels):
+            client.close()
 
 
 def wire_of(options: Options) -> PooledWire | ClusterWire:
@@ -47,16 +77,17 @@ def wire_of(options: Options) -> PooledWire | ClusterWire:
             options.hosts, lambda address: _aio.ConnectionPool(**_to(address, common)), timeout=options.timeout
         )
     if options.shape == "sentinel":
-        sentinels = _sentinel.Sentinel(options.hosts, sentinel_kwargs=_watcher(options), **common)
-        return PooledWire(sentinels.master_for(options.service).connection_pool)
+        sentinels = _sentinel.Sentinel(options.hosts, sentinel_kwargs=_watcher(options, retry), **common)
+        return SentinelWire(sentinels, options.service)
     return PooledWire(_aio.ConnectionPool(**_single(options, common)))
 
 
-def _watcher(options: Options) -> dict[str, Any]:
+def _watcher(options: Options, retry: Any) -> dict[str, Any]:
     """Return what a connection to a sentinel is made from; where one does not answer, there is time for another."""
     patience = min(SENTINEL_SECONDS, options.timeout)
     secure = {key: value for key, value in options.login.items() if key.startswith("ssl")}
-    return {**secure, **options.sentinel_login, "socket_timeout": patience, "socket_connect_timeout": patience}
+    waits = {"socket_timeout": patience, "socket_connect_timeout": patience, "retry": retry}
+    return {**secure, **options.sentinel_login, **waits}
 
 
 def _single(options: Options, common: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,8 +112,8 @@ def blocking_client(options: Options) -> Any:
         nodes = [_blocking_cluster.ClusterNode(host, port) for host, port in options.hosts]
         return _blocking_cluster.RedisCluster(startup_nodes=nodes, **common)
     if options.shape == "sentinel":
-        sentinels = _blocking_sentinel.Sentinel(options.hosts, sentinel_kwargs=_watcher(options), **common)
-        return sentinels.master_for(options.service)
+        sentinels = _blocking_sentinel.Sentinel(options.hosts, sentinel_kwargs=_watcher(options, retry), **common)
+        return _Watched(sentinels, options.service)
     if options.path is not None:
         return _blocking.Redis(unix_socket_path=options.path, **common)
     (host, port), *_ = options.hosts

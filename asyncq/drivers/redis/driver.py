@@ -54,7 +54,11 @@ class RedisDriver(Inspection):
         self.stores = stores_of(self._link, self._keys)
 
     async def __aenter__(self) -> Self:
-        await greet(self._link, self._options, self._keys.root)
+        try:
+            await greet(self._link, self._options, self._keys.root)
+        except BaseException:
+            await self._link.close()
+            raise
         return self
 
     async def __aexit__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlencode
 
 import anyio
 import anyio.lowlevel
@@ -37,7 +38,7 @@ def shared() -> Iterator[RedisCluster]:
 
 @asynccontextmanager
 async def opened(cluster: RedisCluster, prefix: str = PREFIX, **options: str) -> AsyncGenerator[Driver]:
-    async with connect(Connection(cluster.url, prefix=prefix, **options)) as driver:
+    async with connect(f"{cluster.url}?{urlencode({'prefix': prefix, **options})}") as driver:
         yield driver
 
 
