@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from asyncq.clock import Clock
 from asyncq.config import Settings
-from asyncq.drivers.redis.calls import call, extending, new_token, pushing, reserving
+from asyncq.drivers.redis.calls import Call, call, extending, new_token, pushing, reserving
 from asyncq.drivers.redis.connecting import blocking_client, wire_of
 from asyncq.drivers.redis.ears import Ears
 from asyncq.drivers.redis.greeting import greet
@@ -20,8 +20,9 @@ from asyncq.drivers.redis.keys import Keys
 from asyncq.drivers.redis.link import Link
 from asyncq.drivers.redis.micros import MICRO, micros
 from asyncq.drivers.redis.options import options_of
-from asyncq.drivers.redis.settling import first_ends, settlements, settling, stale_of
+from asyncq.drivers.redis.settling import ends_by_home, first_ends, settlements, settling, stale_of
 from asyncq.drivers.redis.stores import stores_of
+from asyncq.drivers.redis.unanswered import Unanswered
 from asyncq.drivers.redis.waiting import wait
 from asyncq.drivers.redis.wire import reservations
 from asyncq.errors import DriverError
@@ -45,11 +46,8 @@ class RedisDriver(Inspection):
         self._lease = micros(settings.lease)
         options = self._options
         self._link = Link(wire_of(options), timeout=options.timeout, retry_for=options.retry_for, where=options.where)
-        self._under_way: dict[str, Sequence[str]] = {}
-        """Tokens of reserves whose answer is not here yet, with their queues; the keeper's thread reads it."""
+        self._unanswered = Unanswered(self._link, self._keys)
         self._announced: set[str] = set()
-        self._settled: set[tuple[str, str]] = set()
-        """Ids and tokens of ends that one slot took while another one failed."""
         self._ears = Ears(self._link)
         self.stores = stores_of(self._link, self._keys)
 
@@ -99,13 +97,10 @@ class RedisDriver(Inspection):
         return found
 
     async def _reserve(self, home: str, queues: Sequence[str], limit: int, *, alone: bool) -> Reserved:
+        await self._unanswered.clear(home)
         token = new_token()
-        self._under_way[token] = queues
-        try:
-            answer = await self._link.run(reserving(self._keys, home, queues, token, [self._lease, limit, int(alone)]))
-        finally:
-            del self._under_way[token]
-        return _reserved(answer, queues, token)
+        one = reserving(self._keys, home, queues, token, [self._lease, limit, int(alone)])
+        return _reserved(await self._unanswered.run(one, queues=queues), queues, token)
 
     async def wait(self, queues: Sequence[str], /, *, timeout: float) -> None:
         """Return when a job of these queues may be reserved, or after `timeout` seconds."""
@@ -114,23 +109,28 @@ class RedisDriver(Inspection):
     async def settle(self, settlements: Sequence[Settlement], /) -> Sequence[Reservation]:
         """End attempts with all their effects; returns those that were stale."""
         first, stale = first_ends(settlements)
+        ended: list[Settlement] = []
         failure: DriverError | None = None
-        if self._settled:
-            first = [end for end in first if _key(end.reservation) not in self._settled]
-        ended: list[Reservation] = []
-        for one, mine in settling(self._keys, first):
+        for home, mine in ends_by_home(self._keys, first).items():
             try:
-                stale += (late := stale_of(mine, await self._link.run(one)))
+                stale += await self._settle(home, mine)
             except DriverError as error:
                 failure = error
             else:
-                ended += [held for held in mine if held not in late] if late else mine
+                ended += mine
         if failure is not None:
             # Who settles these again, all of them, must not hear that the others are stale.
-            self._settled.update(map(_key, ended))
+            self._unanswered.note(ended, stale)
             raise failure
-        self._settled.clear()
+        self._unanswered.forget(first)
         return stale
+
+    async def _settle(self, home: str, ends: Sequence[Settlement]) -> list[Reservation]:
+        await self._unanswered.clear(home)
+        left = self._unanswered.unsettled(ends)
+        if not left:
+            return []
+        return stale_of(left, await self._unanswered.run(settling(self._keys, home, left), left))
 
     async def turn(
         self, settlements: Sequence[Settlement], queues: Sequence[str], /, *, limit: int
@@ -143,16 +143,15 @@ class RedisDriver(Inspection):
             except DriverError as error:  # the ends are there: they must not be told as failed
                 _log.warning("%s", error)
                 return stale, Reserved()
+        await self._unanswered.clear(self._keys.root)
         first, late = first_ends(settlements)
+        left = self._unanswered.unsettled(first)
         asked, token = list(dict.fromkeys(queues)), new_token()
-        self._under_way[token] = asked
-        try:
-            stale, answer = await self._link.run(self._turning(first, asked, token, limit))
-        finally:
-            del self._under_way[token]
-        return [*stale_of([item.reservation for item in first], stale), *late], _reserved(answer, asked, token)
+        refused, answer = await self._unanswered.run(self._turning(left, asked, token, limit), left, asked)
+        self._unanswered.forget(first)
+        return [*stale_of(left, refused), *late], _reserved(answer, asked, token)
 
-    def _turning(self, ends: Sequence[Settlement], asked: Sequence[str], token: str, limit: int) -> Any:
+    def _turning(self, ends: Sequence[Settlement], asked: Sequence[str], token: str, limit: int) -> Call:
         """The bases that only ends need stand before those that are asked for jobs."""
         others = list(dict.fromkeys(end.reservation.queue for end in ends if end.reservation.queue not in asked))
         places = {queue: place for place, queue in enumerate([*others, *asked])}
@@ -176,7 +175,7 @@ class RedisDriver(Inspection):
             lambda: blocking_client(options),
             self._keys,
             self._lease,
-            self._under_way,
+            self._unanswered.leasing,
             where=options.where,
             retry_for=options.retry_for,
         )
@@ -189,10 +188,6 @@ def _reserved(answer: Any, queues: Sequence[str], token: str) -> Reserved:
         items += reservations(columns, queue, token, at)
     due = int(wait)
     return Reserved(tuple(items), bool(suspects), None if due < 0 else due / MICRO)
-
-
-def _key(held: Reservation) -> tuple[str, str]:
-    return held.id, held.token
 
 
 def _joined(one: Reserved, other: Reserved) -> Reserved:

@@ -12,7 +12,7 @@ from redis import exceptions as redis_errors
 from asyncq.drivers.redis.calls import Call, extending
 from asyncq.drivers.redis.faults import FAILURES, passing, translate
 from asyncq.drivers.redis.keys import Keys
-from asyncq.drivers.redis.settling import first_ends, settling, stale_of
+from asyncq.drivers.redis.settling import ends_by_home, first_ends, settling, stale_of
 from asyncq.errors import DriverError
 from asyncq.payload import Reservation, Settlement
 
@@ -69,8 +69,8 @@ class RedisKeeper:
         """End attempts with all their effects; returns those that were stale."""
         first, late = first_ends(settlements)
         stale: list[Reservation] = []
-        for call, mine in settling(self._keys, first):
-            stale += stale_of(mine, self._run(call))
+        for home, mine in ends_by_home(self._keys, first).items():
+            stale += stale_of(mine, self._run(settling(self._keys, home, mine)))
         return [*stale, *late]
 
     def _run(self, call: Call) -> Any:

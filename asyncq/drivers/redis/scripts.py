@@ -20,6 +20,7 @@ _LIBRARIES = {
     "page": ("look_lib",),
     "probe": (),
     "push": (),
+    "recover": (),
     "reserve": ("reserve_lib",),
     "settle": ("effects_lib", "settle_lib"),
     "sizes": (),

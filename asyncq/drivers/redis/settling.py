@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asyncq.drivers.redis.calls import Call, call
@@ -13,7 +13,16 @@ from asyncq.outbox import pack, push_row
 from asyncq.payload import NO_EFFECTS, Effects, Envelope, Released, Reservation, Settlement
 from asyncq.records import FailedJob, OutboxRow, StoredResult
 
-__all__ = ["failed_fields", "first_ends", "result_fields", "row_fields", "settlements", "settling", "stale_of"]
+__all__ = [
+    "ends_by_home",
+    "failed_fields",
+    "first_ends",
+    "result_fields",
+    "row_fields",
+    "settlements",
+    "settling",
+    "stale_of",
+]
 
 
 def first_ends(given: Sequence[Settlement]) -> tuple[list[Settlement], list[Reservation]]:
@@ -31,23 +40,27 @@ def first_ends(given: Sequence[Settlement]) -> tuple[list[Settlement], list[Rese
     return first, late
 
 
-def settling(keys: Keys, given: Sequence[Settlement]) -> list[tuple[Call, Sequence[Reservation]]]:
-    """Return the calls that end these attempts, each with its reservations."""
-    calls: list[tuple[Call, Sequence[Reservation]]] = []
-    for home, queues in keys.groups(item.reservation.queue for item in given).items():
-        mine = [item for item in given if item.reservation.queue in queues]
-        places = {queue: place for place, queue in enumerate(queues)}
-        arguments = settlements(keys, mine, places)
-        calls.append((call("settle", [home, *map(keys.base, queues)], arguments), [item.reservation for item in mine]))
-    return calls
+def ends_by_home(keys: Keys, given: Sequence[Settlement]) -> Mapping[str, Sequence[Settlement]]:
+    """Sort settlements by the homes of their jobs: one script can reach those of one home."""
+    found: dict[str, list[Settlement]] = {}
+    for item in given:
+        found.setdefault(keys.home(item.reservation.queue), []).append(item)
+    return found
 
 
-def stale_of(given: Sequence[Reservation], answer: Sequence[Any]) -> list[Reservation]:
+def settling(keys: Keys, home: str, given: Sequence[Settlement]) -> Call:
+    """Return the call that ends these attempts, all of one home."""
+    places = {queue: place for place, queue in enumerate(dict.fromkeys(item.reservation.queue for item in given))}
+    return call("settle", [home, *map(keys.base, places)], settlements(keys, given, places))
+
+
+def stale_of(given: Sequence[Settlement], answer: Sequence[Any]) -> list[Reservation]:
     """Return the reservations that the answer names, by id and token."""
     if not answer:
         return []
     named = {(answer[place].decode(), answer[place + 1].decode()) for place in range(0, len(answer), 2)}
-    return [held for held in given if (held.id, held.token) in named]
+    held = (item.reservation for item in given)
+    return [one for one in held if (one.id, one.token) in named]
 
 
 def settlements(keys: Keys, given: Sequence[Settlement], places: dict[str, int]) -> list[Argument]:

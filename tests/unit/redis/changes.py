@@ -17,7 +17,28 @@ from asyncq.records import BatchRecord, BatchStrike, OutboxRow, StoredResult
 from tests.contract.jobs import failed_job, job, push, reserve, settle, there, unique_job
 from tests.support.redis import RedisServer
 
-__all__ = ["PLANS", "Plan", "Scene", "dump", "force", "outcome_of", "reserve_two", "scene_of", "turn"]
+__all__ = [
+    "PLANS",
+    "Plan",
+    "Scene",
+    "create",
+    "dump",
+    "force",
+    "grow",
+    "hand_back",
+    "outcome_of",
+    "push_many",
+    "push_three",
+    "reserve_all",
+    "reserve_alone",
+    "reserve_beside_a_suspect",
+    "reserve_two",
+    "scene_of",
+    "settle_plain",
+    "settle_released",
+    "settle_with_all_effects",
+    "turn",
+]
 
 LONG = 1_000_000.0
 CHUNK = 500
@@ -360,7 +381,7 @@ PLANS = [
 async def scene_of(plan: Plan, url: str, server: RedisServer) -> AsyncGenerator[Scene]:
     server.command("FLUSHALL")
     """Empty the server, prepare what stands before the call, and let the server forget the scripts."""
-    url = f"{url}?prefix=t"
+    url = f"{url}{'&' if '?' in url else '?'}prefix=t"
     async with connect(Connection(url)) as driver:
         scene = Scene(driver, url)
         await plan.prepare(scene)

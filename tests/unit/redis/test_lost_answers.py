@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 
+from asyncq.errors import BrokerUnavailable
+from tests.contract.backends import eventually
 from tests.contract.jobs import there
 from tests.support.proxy import FaultProxy
 from tests.support.redis import RedisServer
-from tests.unit.redis.changes import PLANS, Plan, force, outcome_of, reserve_two, scene_of, turn
+from tests.unit.redis.changes import (
+    PLANS,
+    Plan,
+    force,
+    hand_back,
+    outcome_of,
+    reserve_all,
+    reserve_alone,
+    reserve_beside_a_suspect,
+    reserve_two,
+    scene_of,
+    settle_plain,
+    settle_released,
+    settle_with_all_effects,
+    turn,
+)
 
 [FORCE] = [plan for plan in PLANS if plan.call is force]
+SETTLING = {turn, settle_with_all_effects, settle_plain, settle_released, hand_back}
+RESERVING = {reserve_two, reserve_all, reserve_alone, reserve_beside_a_suspect, turn}
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +123,61 @@ async def test_a_lock_that_was_freed_by_force_and_taken_by_another_stays_taken(
 def _take_lock(server: RedisServer) -> bool:
     server.command("SET", "t:{t}:lock:lock", "another")
     return False
+
+
+# --- answers that are lost for good -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plan", [plan for plan in PLANS if plan.call in SETTLING], ids=lambda plan: plan.name)
+async def test_a_settlement_whose_answer_was_lost_for_good_is_answered_when_it_is_repeated(
+    plan: Plan, proxy: FaultProxy, server: RedisServer
+) -> None:
+    """A worker repeats what it could not settle, under a new name: its own first try must not make it stale."""
+    async with scene_of(plan, proxy.url, server) as scene:
+        expected = _but_for_tokens(await outcome_of(plan, scene, server))
+    for executed in (False, True):
+        async with scene_of(plan, f"{proxy.url}?retry_for=0.000001", server) as scene:
+            fault = proxy.cut_after(2) if executed else proxy.cut_before(2)
+            with pytest.raises(BrokerUnavailable):
+                await plan.call(scene)
+            assert fault.happened.is_set()
+            outcome = _but_for_tokens(await outcome_of(plan, scene, server))
+            assert outcome == expected, f"executed: {executed}"
+
+
+def _but_for_tokens(outcome: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """What is given back wakes a worker, once too often for one that is here already."""
+    answer, keys = outcome
+    return answer, {key: held for key, held in keys.items() if not key.endswith(":notify")}
+
+
+@pytest.mark.parametrize("plan", [plan for plan in PLANS if plan.call in RESERVING], ids=lambda plan: plan.name)
+async def test_jobs_whose_reserve_was_lost_for_good_are_reserved_again_without_a_crash(
+    plan: Plan, proxy: FaultProxy, server: RedisServer
+) -> None:
+    async with scene_of(plan, proxy.url, server) as scene:
+        expected, _ = await outcome_of(plan, scene, server)
+    async with scene_of(plan, f"{proxy.url}?retry_for=0.000001", server) as scene:
+        proxy.cut_after(2)
+        with pytest.raises(BrokerUnavailable):
+            await plan.call(scene)
+        with scene.driver.keeper() as keeper:
+            assert await asyncio.to_thread(keeper.extend, []) == []
+        assert (await outcome_of(plan, scene, server))[0] == expected
+
+
+async def test_a_cancelled_reserve_costs_its_jobs_nothing_when_its_caller_goes_on(
+    proxy: FaultProxy, server: RedisServer
+) -> None:
+    [plan] = [plan for plan in PLANS if plan.call is reserve_all]
+    async with scene_of(plan, proxy.url, server) as scene:
+        expected, _ = await outcome_of(plan, scene, server)
+    async with scene_of(plan, proxy.url, server) as scene:
+        proxy.delay = 0.05
+        lost = asyncio.create_task(scene.driver.reserve(["default"], limit=10))
+        await eventually(lambda: server.command("ZCARD", "t:q:{default}:lease") == 3)
+        lost.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await lost
+        proxy.delay = 0.0
+        assert (await outcome_of(plan, scene, server))[0] == expected
