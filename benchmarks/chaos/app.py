@@ -8,6 +8,14 @@ from benchmarks.chaos.options import Options
 __all__ = ["build"]
 
 
-def build(options: Options) -> AsyncQ:
-    """Return an app on the run's broker."""
-    return AsyncQ(Connection(options.url, lease=options.lease), name="chaos", jobs=["benchmarks.chaos.jobs"])
+PATIENCE = 25.0
+"""Seconds; a server remembers for 30 what it answered, so that a repeated dispatch is the same one."""
+
+
+def build(options: Options, *, patient: bool = False) -> AsyncQ:
+    """Return an app on the run's broker; a patient one repeats its calls for longer than a server is away."""
+    url = options.url
+    if patient and options.broker == "redis":
+        url += f"{'&' if '?' in url else '?'}retry_for={PATIENCE:g}"
+    connection = Connection(url, lease=options.lease)
+    return AsyncQ(connection, name="chaos", jobs=["benchmarks.chaos.jobs"])

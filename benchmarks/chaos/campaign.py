@@ -47,8 +47,8 @@ class Campaign:
 
     @property
     def over(self) -> bool:
-        """True where the time of the run is up."""
-        return time.monotonic() > self.ends_at
+        """True where the time of the run is up, or its jobs will never be there."""
+        return time.monotonic() > self.ends_at or self.dispatcher.poll() not in {None, 0}
 
     @property
     def through(self) -> bool:
@@ -163,9 +163,14 @@ def _strike_server(campaign: Campaign, dice: random.Random) -> None:
             return
         campaign.server.strike()
         campaign.fleet.look()
-        again, late = _confirmed(campaign, campaign.fleet.confirmed + 1), _pause(PATIENCE * campaign.options.lease)
-        if not campaign.until(lambda again=again, late=late: again() or late()) or late():
+        if not _resumes(campaign):
             return
+
+
+def _resumes(campaign: Campaign) -> bool:
+    """Wait for the next end of a job; False where there is none for many leases."""
+    again, late = _confirmed(campaign, campaign.fleet.confirmed + 1), _pause(PATIENCE * campaign.options.lease)
+    return campaign.until(lambda: again() or late()) and again()
 
 
 def _moments(campaign: Campaign, dice: random.Random, count: int) -> Iterator[int]:

@@ -20,7 +20,7 @@ PAUSE = 0.25
 async def dispatch(log: Log, options: Options, jobs: int) -> None:
     """Dispatch in chunks; a job counts as accepted when its dispatch has returned."""
     todo = planned(options, jobs)
-    async with build(options) as app:
+    async with build(options, patient=True) as app:
         while chunk := list(islice(todo, CHUNK)):
             for handle in await app.dispatch_many(chunk):
                 log.write("accepted", id=handle.id)
