@@ -36,6 +36,8 @@ class Settings:
     prefix: str = "asyncq"
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Options of the driver's own, from the query of the URL."""
+    client: object | None = None
+    """A client of the user's own, for drivers that can take their server and its login from one."""
 
 
 class Connection:
@@ -43,10 +45,11 @@ class Connection:
 
     `lease` is how long a reservation lasts without a sign of life, in seconds; `retry_after` is its other name.
     `queue` is the queue of jobs that name none. `block_for` is the longest wait for a job in one call, in seconds:
-    0 has no limit, None never waits in the broker.
+    0 has no limit, None never waits in the broker. `client` is a client of the broker's library that you have already:
+    its server, login and TLS are used, by connections of our own.
     """
 
-    __slots__ = ("options", "url")
+    __slots__ = ("client", "options", "url")
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class Connection:
         queue: str | None = None,
         block_for: Seconds | None = _UNSET,
         prefix: str | None = None,
+        client: object | None = None,
         **options: str,
     ) -> None:
         if lease is not None and retry_after is not None:
@@ -67,6 +71,7 @@ class Connection:
             durations["block_for"] = "none" if block_for is None else str(seconds(block_for, "block_for"))
         texts = {key: value for key, value in {"queue": queue, "prefix": prefix}.items() if value is not None}
         self.url = url
+        self.client = client
         self.options: Mapping[str, str] = MappingProxyType({**options, **texts, **durations})
 
     @classmethod
@@ -103,6 +108,7 @@ class Connection:
             block_for=None if block_for in {"none", "None", ""} else _number(name, "block_for", block_for),
             prefix=options.pop("prefix", "asyncq"),
             options=MappingProxyType(options),
+            client=self.client,
         )
 
 

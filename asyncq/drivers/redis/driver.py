@@ -19,7 +19,7 @@ from asyncq.drivers.redis.keeper import RedisKeeper
 from asyncq.drivers.redis.keys import Keys
 from asyncq.drivers.redis.link import Link
 from asyncq.drivers.redis.micros import MICRO, micros
-from asyncq.drivers.redis.options import options_of
+from asyncq.drivers.redis.own_client import options_for
 from asyncq.drivers.redis.settling import ends_by_home, first_ends, settlements, settling, stale_of
 from asyncq.drivers.redis.stores import stores_of
 from asyncq.drivers.redis.unanswered import Unanswered
@@ -39,7 +39,7 @@ class RedisDriver(Inspection):
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.name = settings.name
         self.lease = settings.lease
-        self._options = options_of(settings)
+        self._options = options_for(settings)
         clustered = self._options.shape == "cluster"
         self.traits = Traits(atomic_effects=not clustered, unique_scope="queue" if clustered else "connection")
         self._keys = Keys(settings.prefix, clustered)

@@ -10,6 +10,7 @@ from redis import exceptions as redis_errors
 from asyncq.drivers.redis.calls import call
 from asyncq.drivers.redis.link import Link
 from asyncq.drivers.redis.options import Options
+from asyncq.drivers.redis.pipe import can_pipe
 from asyncq.errors import BrokerUnavailable, ConfigError
 
 __all__ = ["facts_of", "greet"]
@@ -25,6 +26,8 @@ async def greet(link: Link, options: Options, home: str) -> None:
         ConfigError: the server cannot keep a queue, or refuses this user.
         BrokerUnavailable: it does not answer.
     """
+    if not can_pipe():
+        _log.warning("hiredis is not installed, so each call costs several times as much: pip install 'asyncq[redis]'")
     await _judge(link, options)
     try:
         await link.run(call("probe", [home]))

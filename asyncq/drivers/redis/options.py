@@ -10,13 +10,13 @@ from urllib.parse import unquote, urlsplit
 from asyncq.config import Settings, mask
 from asyncq.errors import ConfigError
 
-__all__ = ["Options", "Shape", "options_of"]
+__all__ = ["TLS", "Options", "Shape", "options_of"]
 
 Shape = Literal["single", "cluster", "sentinel"]
-_TLS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname", "ssl_password")
+TLS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname", "ssl_password")
 _KNOWN: Final = (
     "allow_eviction", "db", "password", "retry_for", "sentinel_password", "sentinel_username", "timeout", "username",
-    *_TLS,
+    *TLS,
 )  # fmt: skip
 _YES: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -55,7 +55,7 @@ def options_of(settings: Settings) -> Options:
     if unknown := sorted(set(given) - set(_KNOWN)):
         raise ConfigError(f"{of}: unknown option {', '.join(unknown)}; there are {', '.join(_KNOWN)}")
     secure = settings.scheme.startswith("rediss")
-    if not secure and (stray := [key for key in _TLS if key in given]):
+    if not secure and (stray := [key for key in TLS if key in given]):
         raise ConfigError(
             f"{of}: {', '.join(stray)} is for TLS; write {settings.scheme.replace('redis', 'rediss', 1)}://"
         )
@@ -111,7 +111,7 @@ def _login(of: str, settings: Settings, given: Mapping[str, str], *, secure: boo
     }
     if secure:
         login["ssl"] = True
-        login |= {key: given[key] for key in _TLS if key in given}
+        login |= {key: given[key] for key in TLS if key in given}
         if "ssl_check_hostname" in given:
             login["ssl_check_hostname"] = _yes(of, given, "ssl_check_hostname", default=True)
     return {key: value for key, value in login.items() if value is not None}
