@@ -14,7 +14,7 @@ import orjson
 
 from asyncq.clock import until_beat
 from asyncq.contracts import Driver
-from asyncq.errors import DriverError
+from asyncq.errors import BrokerUnavailable, DriverError
 from asyncq.events import Event, WorkerQueuePaused, WorkerQueueResumed
 from asyncq.listeners import Listeners
 from asyncq.records import Signal
@@ -58,7 +58,7 @@ class _Beats:
 
 
 class Control:
-    """At most one command a second: the flags, and each ten seconds the heartbeat instead."""
+    """At most one command a second: the flags, and each ten seconds, or where its readiness changed, the heartbeat."""
 
     def __init__(
         self, driver: Driver, desk: Desk, stop: Stop, pump: Pump, *, listeners: Listeners, options: WorkerOptions
@@ -72,6 +72,8 @@ class Control:
         self._started_at = time.time()
         self._restart: bytes | None = None
         self._beat_at = 0.0
+        self._told_ready = False
+        """What the last heartbeat said."""
         self.looked = anyio.Event()
         """Set when it is known which queues are paused."""
         self._flags = [PAUSE_ALL, RESTART, *(pause_name(driver.name, spec.name) for spec in desk.queues)]
@@ -88,7 +90,13 @@ class Control:
                 await self._listen(signals)
         finally:
             with anyio.move_on_after(1.0, shield=True):
-                await signals.forget([beat_name(self._options.name)])
+                await self._take_leave(signals)
+
+    async def _take_leave(self, signals: SignalStore) -> None:
+        try:
+            await signals.forget([beat_name(self._options.name)])
+        except DriverError as error:
+            _log.warning("the heartbeat stays until its life is over: %s", error)
 
     async def _first_look(self, signals: SignalStore) -> None:
         """Learn what holds now; where the broker cannot be reached, until it can, or until a stop."""
@@ -115,12 +123,14 @@ class Control:
                 await self._follow_on(signals, changes)
         except DriverError as error:
             _log.error("the signals cannot be read: %s", error)
+            if isinstance(error, BrokerUnavailable):
+                self._beat_at = 0.0  # a broker that forgot us hears of us as soon as it is back
             await anyio.sleep(PERIOD)
 
     async def _follow_on(self, signals: SignalStore, changes: Changes) -> None:
         changed = None
         while True:
-            if changed is None and time.monotonic() >= self._beat_at:
+            if changed is None and (time.monotonic() >= self._beat_at or self._ready != self._told_ready):
                 await self._beat(signals)
             else:
                 await self._follow(signals)
@@ -158,7 +168,12 @@ class Control:
     async def _beat(self, signals: SignalStore) -> None:
         # A little early, so that a look that comes a moment before the tenth second is not followed by another one.
         self._beat_at = time.monotonic() + BEAT_EVERY - 0.1
+        self._told_ready = self._ready
         await signals.put(beat_name(self._options.name), orjson.dumps(self._state()), ttl=BEAT_LIFE)
+
+    @property
+    def _ready(self) -> bool:
+        return self._pump.healthy and not self._stop.requested
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -173,6 +188,6 @@ class Control:
             "done": self._desk.done,
             "stuck": len(self._desk.stuck),
             "memory_mb": round(resident_mb(), 1),
-            "ready": self._pump.healthy and not self._stop.requested,
+            "ready": self._ready,
             "looked_ago": round(time.monotonic() - self._pump.looked_at, 1),
         }

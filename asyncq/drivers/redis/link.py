@@ -21,6 +21,8 @@ __all__ = ["Link", "Wire"]
 T = TypeVar("T")
 SLOWEST: Final = 0.5
 """Longest pause between two tries, in seconds."""
+SETTLED: Final = 0.05
+"""Seconds after which a command that blocks has been heard by the server."""
 _log = logging.getLogger("asyncq.redis")
 
 
@@ -66,15 +68,22 @@ class Link:
         return await self.persist(lambda: self._once(*arguments))
 
     async def block(self, *arguments: Argument, seconds: float) -> bool:
-        """Send a command that blocks for so long at most; True if it had an answer.
+        """Send a command that blocks for so long at most; True if it had an answer, or may have had one.
 
         Cancelled, it takes its connection with it. The server's answer may be lost then, so it must not matter.
         """
         ends_at = time.monotonic() + seconds
 
         async def attempt() -> bool:
-            left = max(0.001, ends_at - time.monotonic())
-            return await self._once(*arguments, f"{left:.3f}", within=left + self._timeout) is not None
+            began = time.monotonic()
+            left = max(0.001, ends_at - began)
+            try:
+                return await self._once(*arguments, f"{left:.3f}", within=left + self._timeout) is not None
+            except FAILURES as error:
+                # It was connected: the answer may be what was lost. Where nothing connects, it is tried again.
+                if passing(error) and time.monotonic() - began > SETTLED:
+                    return True
+                raise
 
         return await self.persist(attempt)
 

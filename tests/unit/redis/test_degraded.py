@@ -16,11 +16,14 @@ import hiredis
 import pytest
 
 from asyncq import AsyncQ, Job, JobContext
+from asyncq.cli.heartbeats import beats_of
 from asyncq.config import Connection
 from asyncq.contracts import Driver
 from asyncq.drivers import connect
+from asyncq.drivers.redis.scripts import script
 from asyncq.errors import BrokerUnavailable, ConfigError, QueueFull
 from asyncq.payload import Done, Settlement
+from asyncq.worker import control
 from tests.behaviour.looking import empty, eventually, failed_jobs
 from tests.contract.jobs import job, push, reserve, settle
 from tests.support.proxy import FaultProxy
@@ -421,3 +424,61 @@ async def test_a_worker_does_not_mind_that_all_its_connections_are_killed_again_
         assert not await failed_jobs(app)
     assert sorted(ENDED) == list(range(400))
     assert killed > 10
+
+
+async def test_the_heartbeat_says_whether_the_broker_answers_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "QUIET", 0.1)
+    with RedisServer() as server:
+        async with (
+            FaultProxy("127.0.0.1", server.port) as proxy,
+            connect(Connection(server.url)) as driver,
+            AsyncQ(f"{proxy.url}?timeout=1&retry_for=0.000001") as app,
+            app.worker("work", name="w"),
+        ):
+            assert await _beat(driver, ready=True) is None
+            reserves = script("reserve").sha.encode()
+            for number in range(1, 1000):
+                proxy.cut_before(number, lambda command: reserves in command)
+            await Work(number=1).dispatch()
+            illness = await _beat(driver, ready=False)
+            assert illness == "worker w takes no jobs: it drains, or its broker does not answer"
+            proxy.disarm()
+            assert await _beat(driver, ready=True) is None
+            await empty(app, "work")
+
+
+async def test_a_server_that_was_away_and_forgot_all_hears_of_its_workers_again_soon(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with RedisServer() as server:
+        async with AsyncQ(f"{server.url}?{QUICK}") as app, app.worker("work", name="w"):
+            async with driver_on(server) as driver:
+                await _beat(driver, ready=True)
+            server.kill()
+            await eventually(lambda: "the signals cannot be read" in caplog.text)
+            await asyncio.to_thread(server.restart)
+            async with driver_on(server) as driver:
+                with anyio.fail_after(8):  # the next one in the row would come after 10
+                    assert await _beat(driver, ready=True) is None
+
+
+async def _beat(driver: Driver, *, ready: bool) -> str | None:
+    """Wait for a heartbeat that says so; returns what `asyncq health` says of it."""
+    with anyio.fail_after(10 + SLACK):
+        while True:
+            for beat in await beats_of(driver):
+                if beat.state["ready"] is ready:
+                    return beat.illness
+            await anyio.sleep(0.02)
+
+
+async def test_a_worker_ends_in_order_while_its_server_is_dead(caplog: pytest.LogCaptureFixture) -> None:
+    with RedisServer() as server:
+        async with AsyncQ(f"{server.url}?{QUICK}") as app:
+            async with app.worker("work", name="w"):
+                async with driver_on(server) as driver:
+                    await _beat(driver, ready=True)
+                server.kill()
+                ends = time.monotonic()
+            assert time.monotonic() - ends < 5 + SLACK
+    assert "the heartbeat stays until its life is over" in caplog.text

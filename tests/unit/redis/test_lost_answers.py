@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+import anyio
 import pytest
 
+from asyncq.config import Connection
+from asyncq.drivers import connect
 from asyncq.errors import BrokerUnavailable
 from tests.contract.backends import eventually
-from tests.contract.jobs import there
+from tests.contract.jobs import job, there
 from tests.support.proxy import FaultProxy
 from tests.support.redis import RedisServer
 from tests.unit.redis.changes import (
@@ -181,3 +184,18 @@ async def test_a_cancelled_reserve_costs_its_jobs_nothing_when_its_caller_goes_o
             await lost
         proxy.delay = 0.0
         assert (await outcome_of(plan, scene, server))[0] == expected
+
+
+async def test_a_wake_up_that_is_lost_on_its_way_does_not_make_a_job_wait(
+    proxy: FaultProxy, server: RedisServer
+) -> None:
+    async with scene_of(PLANS[0], proxy.url, server) as scene:
+        lost = proxy.cut_after(1, lambda command: command[0] == b"BLPOP")
+        waits = asyncio.create_task(scene.driver.wait(["default"], timeout=1000.0))
+        await eventually(lambda: "cmd=blpop" in server.command("CLIENT", "LIST"))
+        await asyncio.sleep(0.1)  # so long that the server must have heard it
+        async with connect(Connection(scene.url.replace(proxy.url, server.url))) as other:
+            await other.push([job("a")])
+        with anyio.fail_after(4.5):  # one blocking call lasts 5 s
+            await waits
+        assert lost.happened.is_set()
