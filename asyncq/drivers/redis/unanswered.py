@@ -10,6 +10,7 @@ from typing import Any
 from asyncq.drivers.redis.calls import Call, call
 from asyncq.drivers.redis.keys import Keys
 from asyncq.drivers.redis.link import Link
+from asyncq.drivers.redis.settling import stale_of
 from asyncq.errors import BrokerUnavailable
 from asyncq.payload import Reservation, Settlement
 
@@ -24,13 +25,8 @@ class _Lost:
     """A call that the server ran, or did not, or runs later when it wakes up."""
 
     call: Call
+    settlements: Sequence[Settlement]
     leased_from: Sequence[str]
-    ends: frozenset[End]
-
-    @property
-    def token(self) -> str:
-        """Its operation's id."""
-        return str(self.call.arguments[0])
 
 
 class Unanswered:
@@ -42,24 +38,20 @@ class Unanswered:
         self._lost: list[_Lost] = []
         self._ended: set[End] = set()
         self.leasing: dict[str, Sequence[str]] = {}
-        """Tokens of calls that may have leased jobs which we do not know yet, with their queues; the keeper's thread
-        reads it."""
+        """Tokens of calls on their way that may have leased jobs, with their queues; the keeper's thread reads it."""
 
     async def run(self, one: Call, settlements: Sequence[Settlement] = (), queues: Sequence[str] = ()) -> Any:
         """Run a call that ends these attempts, and leases jobs of these queues; raises as the link does."""
-        lost = _Lost(one, queues, frozenset(_end(item) for item in settlements))
+        token = _token(one)
         if queues:
-            self.leasing[lost.token] = queues
+            self.leasing[token] = queues
         try:
-            answer = await self._link.run(one)
+            return await self._link.run(one)
         except (BrokerUnavailable, asyncio.CancelledError):
-            self._lost.append(lost)
+            self._lost.append(_Lost(one, settlements, queues))
             raise
-        except BaseException:
-            self.leasing.pop(lost.token, None)
-            raise
-        self.leasing.pop(lost.token, None)
-        return answer
+        finally:
+            self.leasing.pop(token, None)
 
     async def clear(self, home: str) -> None:
         """Learn what became of each such call of one home, and keep it from running later; raises as the link does."""
@@ -70,14 +62,12 @@ class Unanswered:
             except BaseException:
                 self._lost.append(lost)
                 raise
-            self.leasing.pop(lost.token, None)
 
     async def _recover(self, lost: _Lost) -> None:
         keys = [lost.call.keys[0], *map(self._keys.base, lost.leased_from)]
-        ran, stale = await self._link.run(call("recover", keys, [lost.token, lost.call.script.name]))
+        ran, stale = await self._link.run(call("recover", keys, [_token(lost.call), lost.call.script.name]))
         if ran:
-            named = {(stale[at].decode(), stale[at + 1].decode()) for at in range(0, len(stale), 2)}
-            self._ended |= lost.ends - named
+            self.note(lost.settlements, stale_of(lost.settlements, stale))
 
     def note(self, settled: Sequence[Settlement], stale: Sequence[Reservation]) -> None:
         """Remember ends whose answer came, and may not be told yet."""
@@ -92,6 +82,10 @@ class Unanswered:
         """Their answers were told."""
         if self._ended:
             self._ended.difference_update(map(_end, settlements))
+
+
+def _token(one: Call) -> str:
+    return str(one.arguments[0])
 
 
 def _end(settlement: Settlement) -> End:
