@@ -1,1 +1,1 @@
-"""The crash proof: real worker processes are killed and stalled, and a checker judges what they wrote down."""
+"""The crash proof: workers are killed and stalled, a server is killed, and a checker judges what was written down."""
