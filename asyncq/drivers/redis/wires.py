@@ -63,6 +63,8 @@ class PooledWire:
         """Use a connection for one command; it is dropped where its answer does not come."""
         connection: Any = self._free.pop() if self._free else self._pool.make_connection()
         try:
+            if not connection.is_connected:
+                await connection.connect()  # to send would open it as well, but without asking Sentinel for the master
             if asking:  # it holds for the next command of this connection
                 await connection.send_command("ASKING", check_health=False)
                 await connection.read_response(disable_decoding=True)
@@ -105,6 +107,7 @@ class PooledWire:
 async def subscribed(connection: Any, channels: Sequence[str]) -> Any:
     """Subscribe a new connection; it is closed where that fails."""
     try:
+        await connection.connect()
         await connection.send_command("SUBSCRIBE", *channels, check_health=False)
         for _ in channels:
             await connection.read_response(disable_decoding=True)
