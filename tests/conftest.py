@@ -9,7 +9,7 @@ import pytest
 from tests.support.redis.shared import Shared
 from tests.support.servers import in_ci
 
-DEFAULT_BACKENDS = "memory,sqlite"
+DEFAULT_BACKENDS = "memory,sqlite,redis-acl"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
