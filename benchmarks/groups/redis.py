@@ -64,10 +64,11 @@ def cases(url: str, jobs: int) -> list[Case]:
 
 
 def _alone(url: str, jobs: int) -> Iterator[Case]:
-    """Yield what is asked of asyncq alone; the two long ones once."""
+    """Yield what is asked of asyncq alone; the long ones once."""
     yield Case(OURS, "processes", "benchmarks.engine.asyncq_processes", (url, str(2 * jobs)))
     many = str(50 * jobs)
     yield Case(OURS, "backlog", "benchmarks.engine.asyncq_backlog", (url, many), once=True)
+    yield Case(OURS, "due", "benchmarks.engine.asyncq_due", (url, many), once=True)
     yield Case(OURS, "flat", "benchmarks.engine.asyncq_redis", (url, "flat", many), once=True)
 
 
@@ -154,6 +155,13 @@ TARGETS = (
         "reserve p99, long backlog : 1,000 jobs",
         Figure(OURS, "backlog", "long_p99_ms"),
         Figure(OURS, "backlog", "short_p99_ms"),
+        at_most=2,
+    ),
+    Target("many delayed jobs due at once: longest script, ms", Figure(OURS, "due", "script_ms"), at_most=10),
+    Target(
+        "many delayed jobs due at once: reserve p99 of another queue : before",
+        Figure(OURS, "due", "other_p99_ms"),
+        Figure(OURS, "due", "before_p99_ms"),
         at_most=2,
     ),
     Target(
