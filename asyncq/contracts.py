@@ -15,6 +15,7 @@ from typing import Literal, Protocol, Self, runtime_checkable
 
 from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, Traits
 from asyncq.records import (
+    Fact,
     QueueSize,
     WaitingJob,
 )
@@ -22,6 +23,7 @@ from asyncq.stores import Stores
 
 __all__ = [
     "Clearable",
+    "Diagnosable",
     "Driver",
     "Findable",
     "Inline",
@@ -213,4 +215,13 @@ class Installable(Protocol):
 
     async def install(self) -> int:
         """Bring the tables to this code's version, once, whoever else tries too; returns the version found before."""
+        ...
+
+
+@runtime_checkable
+class Diagnosable(Protocol):
+    """A driver that can say how its server is set up."""
+
+    async def facts(self) -> Sequence[Fact]:
+        """Return what matters for the safety of jobs: version, what a crash takes back, memory, role."""
         ...

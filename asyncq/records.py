@@ -14,6 +14,7 @@ __all__ = [
     "BatchPage",
     "BatchRecord",
     "BatchStrike",
+    "Fact",
     "FailedJob",
     "FailedPage",
     "LimitState",
@@ -180,3 +181,13 @@ class Signal:
     value: bytes
     at: float
     """Unix seconds by the store's clock when it was put."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that a backend says of its server, for whoever looks after it."""
+
+    detail: str
+    status: Literal["ok", "warning", "problem"] = "ok"
+    fix: str | None = None
+    """What to do about a warning or a problem."""

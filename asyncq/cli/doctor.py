@@ -17,7 +17,7 @@ from asyncq.cli.failures import FAILED
 from asyncq.cli.heartbeats import beats_of
 from asyncq.cli.output import ago, write_rows
 from asyncq.config import Settings, mask
-from asyncq.contracts import Driver, Inspectable, Installable
+from asyncq.contracts import Diagnosable, Driver, Inspectable, Installable
 from asyncq.discovery import Found, discover
 from asyncq.drivers import connect
 from asyncq.errors import AsyncqError, ConfigError
@@ -98,7 +98,7 @@ async def _connection(app: AsyncQ, name: str) -> AsyncIterator[Check]:
             yield Check(label, "ok", f"{mask(connection.url)} answers")
             for check in _settings(label, settings, driver):
                 yield check
-            for look in (_schema, _clock, _pauses, _readers):
+            for look in (_schema, _facts, _clock, _pauses, _readers):
                 async for check in look(label, driver):
                     yield check
     except AsyncqError as error:
@@ -136,6 +136,12 @@ async def _schema(label: str, driver: Driver) -> AsyncIterator[Check]:
             yield Check(label, "ok", f"its tables are of version {found}")
         else:
             yield Check(label, "problem", f"its tables are of version {found}, {needed} is needed", "`asyncq migrate`")
+
+
+async def _facts(label: str, driver: Driver) -> AsyncIterator[Check]:
+    if isinstance(driver, Diagnosable):
+        for fact in await driver.facts():
+            yield Check(label, fact.status, fact.detail, fact.fix)
 
 
 async def _clock(label: str, driver: Driver) -> AsyncIterator[Check]:

@@ -23,7 +23,7 @@ SLOTS: Final = 16_384
 REDIRECTIONS: Final = 5
 LOOK_SECONDS: Final = 1.0
 """How long one node may take to say which node has which slots, before another one is asked."""
-_KEYLESS: Final = frozenset({"CLUSTER", "INFO", "PING", "TIME"})
+_KEYLESS: Final = frozenset({"CLUSTER", "CONFIG", "INFO", "PING", "TIME"})
 _SCRIPTS: Final = frozenset({"EVAL", "EVALSHA"})
 _LOST: Final = (redis.ConnectionError, redis_errors.ClusterDownError, OSError, EOFError)
 """After these, another node may have the slot. An error of the network is a ConnectionError or one of the system's."""

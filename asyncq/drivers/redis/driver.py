@@ -12,6 +12,7 @@ from asyncq.clock import Clock
 from asyncq.config import Settings
 from asyncq.drivers.redis.calls import Call, call, extending, new_token, pushing, reserving
 from asyncq.drivers.redis.connecting import blocking_client, wire_of
+from asyncq.drivers.redis.diagnosis import diagnose
 from asyncq.drivers.redis.ears import Ears
 from asyncq.drivers.redis.greeting import greet
 from asyncq.drivers.redis.inspection import Inspection
@@ -27,6 +28,7 @@ from asyncq.drivers.redis.waiting import wait
 from asyncq.drivers.redis.wire import reservations
 from asyncq.errors import DriverError
 from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, Traits
+from asyncq.records import Fact
 
 __all__ = ["RedisDriver"]
 
@@ -167,6 +169,10 @@ class RedisDriver(Inspection):
         for one, mine in extending(self._keys, reservations, {}, self._lease):
             lost += [mine[place] for place in await self._link.run(one)]
         return lost
+
+    async def facts(self) -> Sequence[Fact]:
+        """Return what the server says of itself."""
+        return await diagnose(self._link, self._options)
 
     def keeper(self) -> RedisKeeper:
         """Make a keeper with a connection of its own."""
