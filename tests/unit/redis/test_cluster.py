@@ -176,6 +176,29 @@ async def test_a_worker_serves_queues_in_many_slots(shared: RedisCluster) -> Non
         await empty(app, "chain0", "chain1", "chain2", within=10.0)
 
 
+class Fails(Job):
+    async def handle(self) -> None:
+        raise ValueError("no")
+
+
+async def test_a_worker_relays_at_once_and_before_it_ends(shared: RedisCluster) -> None:
+    """The sweep for rows of dead workers comes each half minute; nothing of a living one waits for it."""
+    app = AsyncQ(Connection(shared.url, prefix="relay"))
+    async with app:
+        store = (await app.engine()).failed_store(app.default)
+        assert store is not None
+        async with app.worker():
+            for number in range(3):
+                await Fails().dispatch()
+                with anyio.fail_after(10):
+                    while (await store.page()).total <= number:  # noqa: ASYNC110 - no event
+                        await anyio.sleep(0.01)
+        async with app.worker(max_jobs=1):
+            await Fails().dispatch()
+            await empty(app)
+        assert (await store.page()).total == 4
+
+
 # --- slots that move --------------------------------------------------------------------------------------------------
 
 
