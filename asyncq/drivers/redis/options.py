@@ -18,6 +18,8 @@ _KNOWN: Final = (
     "allow_eviction", "db", "password", "retry_for", "sentinel_password", "sentinel_username", "timeout", "username",
     *TLS,
 )  # fmt: skip
+REMEMBERED: Final = 30.0
+"""Seconds; OP_MS in lib.lua."""
 _YES: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -67,8 +69,7 @@ def options_of(settings: Settings) -> Options:
         hosts=() if path else _hosts(of, settings, parts.netloc, 26379 if shape == "sentinel" else 6379),
         path=path,
         service=_service(of, settings, parts.path) if shape == "sentinel" else "",
-        timeout=_seconds(of, given, "timeout", 5.0),
-        retry_for=_seconds(of, given, "retry_for", 3.0),
+        **_patience(of, given),
         allow_eviction=_yes(of, given, "allow_eviction", default=False),
         login=_login(of, settings, given, secure=secure, path=path),
         sentinel_login={key[9:]: given[key] for key in ("sentinel_username", "sentinel_password") if key in given},
@@ -137,6 +138,16 @@ def _seconds(of: str, given: Mapping[str, str], key: str, default: float) -> flo
     if not 0 < value < float("inf"):
         raise ConfigError(f"{of}: {key}={given[key]!r} must be a finite number of seconds above 0")
     return value
+
+
+def _patience(of: str, given: Mapping[str, str]) -> dict[str, float]:
+    timeout, retry_for = _seconds(of, given, "timeout", 5.0), _seconds(of, given, "retry_for", 3.0)
+    if timeout + retry_for > REMEMBERED:
+        raise ConfigError(
+            f"{of}: timeout={timeout:g} and retry_for={retry_for:g} are more than {REMEMBERED:g} s together, for which "
+            "the server remembers what it answered; a call that was sent again later could have its effect twice"
+        )
+    return {"timeout": timeout, "retry_for": retry_for}
 
 
 def _yes(of: str, given: Mapping[str, str], key: str, *, default: bool) -> bool:

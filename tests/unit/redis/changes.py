@@ -18,6 +18,7 @@ from tests.contract.jobs import failed_job, job, push, reserve, settle, there, u
 from tests.support.redis import RedisServer
 
 __all__ = [
+    "LONG",
     "PLANS",
     "Plan",
     "Scene",

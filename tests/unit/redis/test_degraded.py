@@ -163,7 +163,7 @@ async def test_a_replica_without_its_master_is_unavailable(flavour: Flavour) -> 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 async def test_a_busy_server_is_waited_for(flavour: Flavour) -> None:
     with RedisServer(flavour, config={"lua-time-limit": "50"}) as server:
-        async with driver_on(server) as driver, driver_on(server, "retry_for=30") as patient:
+        async with driver_on(server) as driver, driver_on(server, "retry_for=25") as patient:
             with _busy(server):
                 with pytest.raises(BrokerUnavailable, match="BUSY"):
                     await push(driver, "a")
@@ -214,7 +214,7 @@ async def test_a_server_that_forgot_the_scripts_gets_them_again(server: RedisSer
 async def test_a_server_that_loads_its_data_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     with RedisServer(persistent=True, config={"key-load-delay": "200"}) as server:  # µs; it answers each 1024 commands
         server.command("EVAL", "for i = 1, 6000 do redis.call('SET', 'key' .. i, 'x') end", 0)
-        async with driver_on(server, "retry_for=30") as driver:
+        async with driver_on(server, "retry_for=25") as driver:
             await push(driver, "a")
             with caplog.at_level(logging.DEBUG, "asyncq.redis"):
                 server.kill()

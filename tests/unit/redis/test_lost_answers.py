@@ -17,6 +17,7 @@ from tests.contract.jobs import job, there
 from tests.support.proxy import FaultProxy
 from tests.support.redis import RedisServer
 from tests.unit.redis.changes import (
+    LONG,
     PLANS,
     Plan,
     force,
@@ -199,3 +200,17 @@ async def test_a_wake_up_that_is_lost_on_its_way_does_not_make_a_job_wait(
         with anyio.fail_after(4.5):  # one blocking call lasts 5 s
             await waits
         assert lost.happened.is_set()
+
+
+@pytest.mark.parametrize("executed", [False, True])
+@pytest.mark.parametrize("number", [1, 2, 7, 13, 25])
+async def test_calls_that_share_a_connection_have_one_effect_each_when_it_breaks(
+    proxy: FaultProxy, server: RedisServer, number: int, executed: bool
+) -> None:
+    async with scene_of(PLANS[0], proxy.url, server) as scene:
+        limits = there(scene.driver.stores.limits)
+        await limits.state("warm", limit=1)
+        fault = proxy.cut_after(number) if executed else proxy.cut_before(number)
+        hits = await asyncio.gather(*(limits.hit("key", limit=100, per=LONG) for _ in range(30)))
+        assert fault.happened.is_set()
+        assert sorted(hit.remaining for hit in hits) == list(range(70, 100))

@@ -119,6 +119,7 @@ def test_no_message_holds_the_password() -> None:
         ("redis://host?db=-1", "'-1' is no number of a database"),
         ("redis://host?timeout=soon", "timeout='soon' is no number of seconds"),
         ("redis://host?timeout=0", "timeout='0' must be a finite number of seconds above 0"),
+        ("redis://host?retry_for=26", "timeout=5 and retry_for=26 are more than 30 s together"),
         ("redis://host?retry_for=inf", "retry_for='inf' must be a finite number"),
         ("redis://host?allow_eviction=maybe", "allow_eviction='maybe' is neither true nor false"),
         ("rediss://host?ssl_check_hostname=maybe", "ssl_check_hostname='maybe' is neither true nor false"),
