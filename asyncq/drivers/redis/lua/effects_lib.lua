@@ -1,4 +1,4 @@
--- What follows from the end of an attempt; needs lib.lua before it. The stores' own scripts use the same functions.
+-- What follows from the end of an attempt; needs lib.lua and push_lib.lua before it. The stores' own scripts use the same functions.
 
 local function unlock(key, owner)
   if call('GET', home .. 'lock:' .. key) == owner then

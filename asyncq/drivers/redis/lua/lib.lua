@@ -45,9 +45,11 @@ local function allow_when_full()
   call('DEL', home)
 end
 
+-- Wakes one who waits; true unless there are tokens enough.
 local function wake(base)
   if call('LLEN', base .. 'notify') < TOKENS then
     call('LPUSH', base .. 'notify', '1')
+    return true
   end
 end
 
@@ -58,74 +60,4 @@ end
 
 local function remember(op, answer)
   call('SET', home .. 'op:' .. op, cmsgpack.pack(answer), 'PX', OP_MS)
-end
-
-local function counters(id)
-  local text = call('HGET', home .. 'cnt', id)
-  if not text then
-    return 0, 0, 0
-  end
-  local a, e, c = string.match(text, '(%d+):(%d+):(%d+)')
-  return tonumber(a), tonumber(e), tonumber(c)
-end
-
-local function set_counters(id, a, e, c)
-  if a + e + c == 0 then
-    call('HDEL', home .. 'cnt', id)
-  else
-    call('HSET', home .. 'cnt', id, format('%d:%d:%d', a, e, c))
-  end
-end
-
-local function put_back(base, id, due, crashes)
-  call('ZADD', base .. (crashes >= 2 and 'suspect' or 'ready'), due, id)
-end
-
--- Frees a unique key only where it is still this job's.
-local function free_key(id)
-  local key = call('HGET', home .. 'ukey', id)
-  if key then
-    call('HDEL', home .. 'ukey', id)
-    call('HDEL', home .. 'uniq', key)
-  end
-end
-
--- Who holds the key now; an outlived one is taken from its job.
-local function holder(key)
-  local held = call('HGET', home .. 'uniq', key)
-  if not held then
-    return nil
-  end
-  local till, id = string.match(held, '^(%d*)\n(.*)$')
-  if till == '' or tonumber(till) > now then
-    return id
-  end
-  call('HDEL', home .. 'ukey', id)
-  call('HDEL', home .. 'uniq', key)
-  return nil
-end
-
--- Stores a job; answers nothing, or the id of the job that was there. `kind` says whether `due` is a delay ('d') or an
--- instant ('a'), both in µs; `life` is that of the unique key in µs, or ''.
-local function push(base, id, kind, due, key, life, rec)
-  if call('HEXISTS', home .. 'rec', id) == 1 then
-    return id
-  end
-  if key ~= '' then
-    local other = holder(key)
-    if other then
-      return other
-    end
-    call('HSET', home .. 'uniq', key, (life ~= '' and whole(now + tonumber(life)) or '') .. '\n' .. id)
-    call('HSET', home .. 'ukey', id, key)
-  end
-  call('HSET', home .. 'rec', id, rec)
-  call('ZADD', base .. 'ready', whole(kind == 'd' and now + tonumber(due) or tonumber(due)), id)
-  return nil
-end
-
--- Reads a job from ARGV and stores it.
-local function push_next(base)
-  local id, kind, due, key, life, rec = next_arg(), next_arg(), next_arg(), next_arg(), next_arg(), next_arg()
-  return push(base, id, kind, due, key, life, rec)
 end

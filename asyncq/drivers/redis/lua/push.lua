@@ -1,5 +1,13 @@
--- Stores jobs. KEYS: home, bases. ARGV: for each base its name, how many jobs, the jobs.
+-- Stores jobs. KEYS: home, bases. ARGV: op; for each base its name, how many jobs, the jobs.
 -- Answers for each job that was refused its place, and the id of the job that is there instead.
+local op = home .. 'op:' .. next_arg()
+
+-- Written before anything else: that most pushes refuse nothing is known already, and to look first would be a call more.
+if not call('SET', op, '', 'NX', 'PX', OP_MS) then
+  local known = call('GET', op)
+  return known ~= '' and cmsgpack.unpack(known) or {}
+end
+
 local refused, place = {}, 0
 for i = 2, #KEYS do
   local base, name, count = KEYS[i], next_arg(), next_number()
@@ -11,7 +19,12 @@ for i = 2, #KEYS do
     end
     place = place + 1
   end
-  call('SADD', home .. 'queues', name)
-  wake(base)
+  -- A queue with tokens has had jobs, so its name is known.
+  if wake(base) then
+    call('SADD', home .. 'queues', name)
+  end
+end
+if place > 0 and #refused > 0 then
+  call('SET', op, cmsgpack.pack(refused), 'PX', OP_MS)
 end
 return refused

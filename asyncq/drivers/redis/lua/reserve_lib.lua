@@ -1,4 +1,4 @@
--- Reserving; needs lib.lua before it.
+-- Reserving; needs lib.lua and jobs_lib.lua before it.
 
 -- Takes back leases that ran out: to their old place, the token void, one crash more. In chunks, so that thousands of
 -- them (a rack of workers lost its power) do not hold up one reserve.
@@ -84,7 +84,8 @@ local function answer_of(from, alone, jobs)
     if due and due <= now then
       left = true
       if call('EXISTS', base .. 'notify') == 0 then
-        wake(base)
+        allow_when_full() -- the first write of a reserve that leased nothing
+        call('LPUSH', base .. 'notify', '1')
       end
     end
     for _, instant in ipairs({ due or false, bad or false }) do
@@ -100,9 +101,10 @@ local function answer_of(from, alone, jobs)
   return { whole(now), alone and 0 or suspects, whole(wait), jobs }
 end
 
--- Reserves over the bases KEYS[from] to the last one. Answers as `answer_of` says, and when the leases end.
+-- Reserves over the bases KEYS[from] to the last one. Answers as `answer_of` says, when the leases end, and whether there
+-- are any. Its first write takes away, so a server without memory lets it add.
 local function reserve(from, token, lease_us, limit, alone)
-  local ends, jobs = whole(now + lease_us), {}
+  local ends, jobs, leased = whole(now + lease_us), {}, false
   for i = from, #KEYS do
     reclaim(KEYS[i])
   end
@@ -120,8 +122,9 @@ local function reserve(from, token, lease_us, limit, alone)
       end
     end
     jobs[#jobs + 1] = items
+    leased = leased or #items > 0
   end
-  return answer_of(from, alone, jobs), ends
+  return answer_of(from, alone, jobs), ends, leased
 end
 
 -- Answers a repeated reserve: what the first one leased and nobody took back meanwhile, in the same order.

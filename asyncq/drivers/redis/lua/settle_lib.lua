@@ -1,4 +1,4 @@
--- Ends of attempts; needs lib.lua and effects_lib.lua before it.
+-- Ends of attempts; needs lib.lua, jobs_lib.lua and effects_lib.lua before it.
 
 local function fresh(id, token)
   local held = call('HGET', home .. 'tok', id)
