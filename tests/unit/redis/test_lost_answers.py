@@ -11,7 +11,14 @@ import pytest
 
 from asyncq.config import Connection
 from asyncq.drivers import connect
+from asyncq.drivers.redis.calls import call, new_token, reserving
+from asyncq.drivers.redis.connecting import wire_of
+from asyncq.drivers.redis.keys import Keys
+from asyncq.drivers.redis.link import Link
+from asyncq.drivers.redis.options import options_of
+from asyncq.drivers.redis.settling import settling
 from asyncq.errors import BrokerUnavailable
+from asyncq.payload import Done, Settlement
 from tests.contract.backends import eventually
 from tests.contract.jobs import job, there
 from tests.support.proxy import FaultProxy
@@ -20,6 +27,7 @@ from tests.unit.redis.changes import (
     LONG,
     PLANS,
     Plan,
+    dump,
     force,
     hand_back,
     outcome_of,
@@ -214,3 +222,22 @@ async def test_calls_that_share_a_connection_have_one_effect_each_when_it_breaks
         hits = await asyncio.gather(*(limits.hit("key", limit=100, per=LONG) for _ in range(30)))
         assert fault.happened.is_set()
         assert sorted(hit.remaining for hit in hits) == list(range(70, 100))
+
+
+async def test_a_call_that_comes_after_it_was_cleared_up_does_nothing(server: RedisServer) -> None:
+    """Its caller gave it up, and a slow way brings it to the server still."""
+    [plan] = [plan for plan in PLANS if plan.call is settle_plain]
+    keys = Keys("t")
+    options = options_of(Connection(f"{server.url}?prefix=t").settings("main"))
+    link = Link(wire_of(options), timeout=5.0, retry_for=3.0, where=options.where)
+    bases = [keys.root, keys.base("default")]
+    async with scene_of(plan, server.url, server) as scene:
+        before = dump(server)
+        end = settling(keys, keys.root, [Settlement(scene.held[0], Done())])
+        take = reserving(keys, keys.root, ["default"], new_token(), [30_000_000, 5, 0])
+        for late in (end, take):
+            assert await link.run(call("recover", bases, [late.arguments[0], late.script.name])) == [0, []]
+        assert await link.run(end) == []
+        assert (await link.run(take))[3] == [[]], "no jobs for the one queue"
+        assert _but_for_tokens(("", dump(server))) == _but_for_tokens(("", before))
+    await link.close()
