@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -38,6 +39,27 @@ class SentinelWire(PooledWire):
     def __init__(self, sentinels: Any, service: str) -> None:
         super().__init__(sentinels.master_for(service).connection_pool)
         self._sentinels = sentinels
+        sentinels.discover_master = self._master
+
+    async def _master(self, service: str) -> tuple[str, int]:
+        """Ask one sentinel after the other.
+
+        Not by redis-py's own way, which needs a `socket_timeout` to get past one that does not answer: with that it
+        sends by `wait_for`, which before Python 3.12 now and then swallows that its caller was cancelled.
+        """
+        told: list[str] = []
+        for one in list(self._sentinels.sentinels):
+            try:
+                async with asyncio.timeout(SENTINEL_SECONDS):
+                    state = (await one.sentinel_masters()).get(service)
+            except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+                told.append(str(error) or type(error).__name__)
+                continue
+            if state and self._sentinels.check_master_state(state, service):
+                self._sentinels.sentinels.remove(one)
+                self._sentinels.sentinels.insert(0, one)  # it is asked first from now on
+                return state["ip"], state["port"]
+        raise _sentinel.MasterNotFoundError(f"no sentinel knows a master called {service!r} {'; '.join(told)}".strip())
 
     async def close(self) -> None:
         """Close all connections."""
@@ -77,7 +99,8 @@ def wire_of(options: Options) -> PooledWire | ClusterWire:
             options.hosts, lambda address: _aio.ConnectionPool(**_to(address, common)), timeout=options.timeout
         )
     if options.shape == "sentinel":
-        sentinels = _sentinel.Sentinel(options.hosts, sentinel_kwargs=_watcher(options, retry), **common)
+        watcher = {**_watcher(options, retry), "socket_timeout": None}
+        sentinels = _sentinel.Sentinel(options.hosts, sentinel_kwargs=watcher, **common)
         return SentinelWire(sentinels, options.service)
     return PooledWire(_aio.ConnectionPool(**_single(options, common)))
 
