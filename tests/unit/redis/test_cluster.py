@@ -72,10 +72,19 @@ class Move:
             self.source.command("MIGRATE", "127.0.0.1", self.target.port, "", 0, 5_000, "KEYS", *keys)
 
     def end(self) -> None:
-        """Tell all masters, the new one first; else they learn it from each other in a while."""
+        """Tell all masters, the new one first, until they agree: what they tell each other may be older."""
+        until(self._told, 20.0, "masters that agree whose slot it is")
+
+    def _told(self) -> bool:
+        name = self.target.command("CLUSTER", "MYID")
         others = [server for server in self.masters if server is not self.target]
         for server in (self.target, *others):
-            server.command("CLUSTER", "SETSLOT", self.slot, "NODE", self.target.command("CLUSTER", "MYID"))
+            server.command("CLUSTER", "SETSLOT", self.slot, "NODE", name)
+        return all(self._owner(server) == self.target.port for server in (self.target, *others))
+
+    def _owner(self, server: RedisServer) -> int:
+        ranges = server.command("CLUSTER", "SLOTS")
+        return int(next(node[1] for first, last, node, *_ in ranges if first <= self.slot <= last))
 
     def all(self) -> None:
         self.begin()
@@ -218,35 +227,35 @@ async def test_calls_follow_a_slot_that_moved(shared: RedisCluster) -> None:
 async def test_a_slot_on_its_way_refuses_scripts_until_all_of_it_is_there(shared: RedisCluster) -> None:
     """Half of a queue's keys at either node: a script that ran then would see half a queue."""
     async with opened(shared, "half", retry_for="0.3") as driver:
-        await push(driver, *map(str, range(5)), queue="q")
-        held = await reserve_one(driver, "q")
-        move = Move(shared, slot_of("q", "half"))
+        await push(driver, *map(str, range(5)), queue="halved")
+        held = await reserve_one(driver, "halved")
+        move = Move(shared, slot_of("halved", "half"))
         move.begin()
         for count in (0, 1, 1_000):
             move.carry(count)
             with pytest.raises(BrokerUnavailable):
-                await push(driver, "during", queue="q")
+                await push(driver, "during", queue="halved")
             with pytest.raises(BrokerUnavailable):
-                await reserve(driver, "q")
+                await reserve(driver, "halved")
             with driver.keeper() as keeper, pytest.raises(BrokerUnavailable):
                 keeper.settle([Settlement(held, Done())])
         move.end()
-        await patiently(driver, "after", queue="q")
+        await patiently(driver, "after", queue="halved")
         assert await settle(driver, held, Done()) == []
-        assert ids(await reserve(driver, "q")) == ["1", "2", "3", "4", "after"]
+        assert ids(await reserve(driver, "halved")) == ["1", "2", "3", "4", "after"]
 
 
 async def test_calls_wait_while_a_slot_moves(shared: RedisCluster) -> None:
     async with opened(shared, "short") as driver:
-        await push(driver, "a", queue="q")
-        move = Move(shared, slot_of("q", "short"))
+        await push(driver, "a", queue="soon-moved")
+        move = Move(shared, slot_of("soon-moved", "short"))
         move.begin()
         async with anyio.create_task_group() as group:
-            group.start_soon(lambda: push(driver, "b", queue="q"))
+            group.start_soon(lambda: push(driver, "b", queue="soon-moved"))
             await anyio.sleep(0.2)
             move.carry()
             move.end()
-        assert ids(await reserve(driver, "q")) == ["a", "b"]
+        assert ids(await reserve(driver, "soon-moved")) == ["a", "b"]
 
 
 async def test_a_store_follows_its_slot_too(shared: RedisCluster) -> None:
