@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 # Parallel test processes; 0 runs all tests in one.
-WORKERS ?= 2
+WORKERS ?= 3
 # Passed on: `make test ARGS="-k unique"`, `make demo ARGS=…`.
 ARGS ?=
 

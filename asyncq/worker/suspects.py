@@ -61,7 +61,8 @@ class Suspects:
             except DriverError as error:
                 _log.error("a job that crashed twice could not be run alone; it is tried again: %s", error)
             finally:
-                self._pump.allowed = True
+                # Also a broker that wakes nobody for suspects is asked again: a seat may be free by now.
+                self._pump.allowed, self._pump.dry = True, False
                 self._desk.bell.set()
 
     async def _clear_away(self) -> None:
