@@ -23,22 +23,18 @@ SHORTEST: Final = 0.002
 async def wait(link: Link, ears: Ears, keys: Keys, queues: Sequence[str], timeout: float) -> None:
     """Return when a job of these queues may be reserved, or after `timeout` seconds."""
     ends_at = time.monotonic() + timeout
-    while True:
-        soonest = await _ahead(link, keys, queues)
-        left = ends_at - time.monotonic()
-        if soonest == 0 or left <= 0:
-            return
+    while (soonest := await _ahead(link, keys, queues)) != 0 and (left := ends_at - time.monotonic()) > 0:
         pause = min(LONGEST, left, soonest if soonest is not None else LONGEST)
-        if await _token(link, ears, keys, queues, max(SHORTEST, pause)):
+        if await _token(link, ears, keys, queues, max(SHORTEST, pause)) or time.monotonic() >= ends_at:
             return
 
 
 async def _ahead(link: Link, keys: Keys, queues: Sequence[str]) -> float | None:
     """Return the seconds until something happens: 0 for now, None for nothing in sight."""
-    groups = keys.groups(queues).items()
-    looks = [link.run(call("ahead", [home, *map(keys.base, mine)])) for home, mine in groups]
-    instants = [int(instant) for instant in await asyncio.gather(*looks)]
-    return min((instant / MICRO for instant in instants if instant >= 0), default=None)
+    looks = [link.run(call("ahead", [home, *map(keys.base, mine)])) for home, mine in keys.groups(queues).items()]
+    # A task for each look only where there are several.
+    answers = [await looks[0]] if len(looks) == 1 else await asyncio.gather(*looks)
+    return min((instant / MICRO for instant in map(int, answers) if instant >= 0), default=None)
 
 
 async def _token(link: Link, ears: Ears, keys: Keys, queues: Sequence[str], seconds: float) -> bool:
