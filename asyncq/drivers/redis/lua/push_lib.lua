@@ -15,6 +15,10 @@ local function holder(key)
   return nil
 end
 
+local function due_of(kind, due)
+  return whole(kind == 'd' and now + tonumber(due) or tonumber(due))
+end
+
 -- Stores a job; answers nothing, or the id of the job that was there. `kind` says whether `due` is a delay ('d') or an
 -- instant ('a'), both in µs; `life` is that of the unique key in µs, or ''.
 local function push(base, id, kind, due, key, life, rec)
@@ -29,7 +33,7 @@ local function push(base, id, kind, due, key, life, rec)
   if call('HSETNX', home .. 'rec', id, rec) == 0 then
     return id
   end
-  call('ZADD', base .. 'ready', whole(kind == 'd' and now + tonumber(due) or tonumber(due)), id)
+  call('ZADD', base .. 'ready', due_of(kind, due), id)
   return nil
 end
 
