@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install servers demo test check fmt lint types layers house bench chaos docs clean
+.PHONY: help install servers demo test matrix check fmt lint types layers house bench chaos docs clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ demo: .venv/.runtime ## watch a queue at work: jobs, retries, a worker that stop
 
 test: .venv/.dev .servers/.ready ## run all tests
 	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+matrix: .venv/.dev .servers/.ready ## contract and behaviour tests on Redis in all its forms, and the slow tests of failovers
+	@$(PY) -m pytest -n $(WORKERS) --slow --backends=redis,redis-acl,redis-cluster,redis-sentinel tests/contract tests/behaviour tests/unit/redis $(ARGS)
 
 check: .venv/.dev ## all that must hold before a commit: format, lint, types, layers, house rules
 	@$(PY) -m ruff format --check
