@@ -18,9 +18,9 @@ class Courier:
 
     Who comes when nothing is under way carries its own: a task and two turns of the loop would cost as much as all the
     rest of a dispatch. What comes meanwhile is carried together by a task of the courier's, so that a caller who is
-    cancelled neither tears the others' push nor leaves it in doubt; and while callers come in crowds, so is the first
-    one, since the others follow in the same turn. The task lives only while there is something to push, and `close`
-    waits for it.
+    cancelled neither tears the others' push nor leaves it in doubt. The task lives only while there is something to
+    push, and `close` waits for it. (To gather crowds before the first push was tried: it is slower, since the broker
+    works on the first while the others are still being packed.)
     """
 
     def __init__(self, driver: Driver) -> None:
@@ -28,18 +28,13 @@ class Courier:
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
         self._busy = False
-        self._crowded = False
-        """True where the last push had company."""
         self._idle = asyncio.Event()
 
     async def push(self, envelopes: Sequence[Envelope]) -> Sequence[Pushed]:
         """Push the envelopes, all of them or none; answers in their order."""
-        if self._busy or self._crowded:
+        if self._busy:
             future: asyncio.Future[Sequence[Pushed]] = asyncio.get_running_loop().create_future()
             self._waiting.append((envelopes, future))
-            if not self._busy:
-                self._busy = True
-                self._go_on()
             return await future
         self._busy = True
         try:
@@ -65,7 +60,6 @@ class Courier:
         try:
             while self._waiting:
                 together, self._waiting = self._waiting, []
-                self._crowded = len(together) > 1
                 await self._push(together)
         finally:
             self._go_on()
