@@ -25,6 +25,8 @@ __all__ = ["embedded_worker"]
 
 SETTLE_SLACK = 2.0
 """Seconds beyond the shutdown's budget for the last settlement to be confirmed."""
+MOMENT = 0.5
+"""Seconds in which a thread that was given up, and just ended, may say so."""
 _log = logging.getLogger("asyncq.worker")
 
 
@@ -62,6 +64,9 @@ async def _drained(supervisor: Supervisor, task: asyncio.Task[None]) -> BaseExce
     if not done:
         task.cancel()
         await asyncio.wait([task], timeout=SETTLE_SLACK)
+    with anyio.move_on_after(MOMENT):
+        while supervisor.abandoned_threads:  # noqa: ASYNC110 - a thread that ends has no event for those who gave it up
+            await anyio.sleep(0.01)
     stuck = [run for run in supervisor.desk.stuck if run.task is not None and not run.task.done()]
     if stuck or supervisor.abandoned_threads:
         return HandlerStuck(_told(stuck, supervisor.abandoned_threads))
