@@ -38,7 +38,6 @@ STOP_SECONDS: Final = 45.0
 """How long the workers may take to end; more than they give their jobs."""
 STALLED_SECONDS: Final = 120.0
 LOOK_EVERY: Final = 0.2
-POLL: Final = 0.05
 INTERRUPTED: Final = 130
 _PARSING: Final = (SyntaxError, ValueError, RecursionError, MemoryError, OSError)
 """What a file raises that cannot be read or parsed; any other error is a failure of the demo itself."""
@@ -165,12 +164,8 @@ class Workers:
 
     def stop(self) -> None:
         """Let them end by themselves, unless that takes too long or another signal comes."""
-        before, kill_at = self._interrupts.count, time.monotonic() + STOP_SECONDS
-        self._process.terminate()
-        while self._process.poll() is None:
-            if self._interrupts.count > before or time.monotonic() > kill_at:
-                self._process.kill()  # the processes below it notice, and end by themselves
-            time.sleep(POLL)
+        # Once it is killed, the processes below it notice, and end by themselves.
+        self._interrupts.end(self._process, STOP_SECONDS, told=self._interrupts.count, again=self._process.kill)
 
 
 def _heed(interrupts: Interrupts) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Generator
+import subprocess
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
 __all__ = ["Interrupts", "noted"]
 
+POLL: Final = 0.05
 _NUMBERS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -26,6 +29,18 @@ class Interrupts:
     def is_set(self) -> bool:
         """Return True once one has come."""
         return self.count > 0
+
+    def end(self, process: subprocess.Popen[bytes], within: float, *, told: int, again: Callable[[], None]) -> None:
+        """Let a process end by itself, for so many seconds at most; each signal beyond `told` does `again`."""
+        kill_at = time.monotonic() + within
+        process.terminate()
+        while process.poll() is None:
+            if time.monotonic() > kill_at:
+                process.kill()
+            elif self.count > told:
+                told = self.count
+                again()
+            time.sleep(POLL)
 
     def note(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""

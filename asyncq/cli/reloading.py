@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, Final
@@ -18,7 +17,6 @@ from asyncq.errors import MissingDependency
 __all__ = ["run_reloading"]
 
 LOOK_EVERY_MS: Final = 300
-POLL: Final = 0.05
 SLACK: Final = 20.0
 """Seconds beyond the grace for the worker to end by itself; more than it needs to hand back what would not end."""
 
@@ -80,13 +78,4 @@ def _told(changed: set[tuple[Any, str]]) -> str:
 
 def _end(worker: subprocess.Popen[bytes], grace: float, interrupts: Interrupts) -> None:
     """Let it end by itself for as long as it may; a second signal to us is its second too, which skips the grace."""
-    kill_at = time.monotonic() + grace + SLACK
-    worker.terminate()
-    told = 1
-    while worker.poll() is None:
-        if time.monotonic() > kill_at:
-            worker.kill()
-        elif interrupts.count > told:
-            worker.terminate()
-            told = interrupts.count
-        time.sleep(POLL)
+    interrupts.end(worker, grace + SLACK, told=1, again=worker.terminate)
