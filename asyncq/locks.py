@@ -178,9 +178,9 @@ class Funnel(Held):
     def __init__(
         self, key: str, find: Find, *, limit: int, ttl: Seconds, wait: Seconds | None = 0, owner: str | None = None
     ) -> None:
-        super().__init__(key, find, ttl=span_of(ttl, "ttl"), wait=wait, owner=owner)
-        self.limit = count_of(limit, "limit")
         self._life = span_of(ttl, "ttl")
+        super().__init__(key, find, ttl=self._life, wait=wait, owner=owner)
+        self.limit = count_of(limit, "limit")
 
     def __repr__(self) -> str:
         return f"funnel {self.key!r}"
