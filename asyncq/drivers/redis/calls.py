@@ -27,6 +27,16 @@ class Call:
     keys: Sequence[str]
     arguments: Sequence[Argument]
 
+    @property
+    def short(self) -> tuple[Argument, ...]:
+        """The command for a server that knows the script."""
+        return ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.arguments)
+
+    @property
+    def whole(self) -> tuple[Argument, ...]:
+        """The command for one that does not: it learns the script, on the node that is meant, and runs it."""
+        return ("EVAL", self.script.source, len(self.keys), *self.keys, *self.arguments)
+
 
 def new_token() -> str:
     """Return 128 random bits: the fence of a reserve, or the name of an operation."""

@@ -70,7 +70,8 @@ class RedisDriver(Inspection):
     async def push(self, envelopes: Sequence[Envelope], /) -> Sequence[Pushed]:
         """Store the envelopes: all of those that share a script, or none."""
         answers = [Pushed(envelope.id, True) for envelope in envelopes]
-        await self._announce(envelopes)
+        if self._keys.clustered:
+            await self._announce(envelopes)
         for one, places in pushing(self._keys, envelopes):
             refused = await self._link.run(one)
             for at in range(0, len(refused), 2):
@@ -78,12 +79,11 @@ class RedisDriver(Inspection):
         return answers
 
     async def _announce(self, envelopes: Sequence[Envelope]) -> None:
-        """In a cluster, note a queue's name beside the stores, before its first job: another slot than the queue's."""
-        if self._keys.clustered:
-            new = {envelope.queue for envelope in envelopes} - self._announced
-            if new:
-                await self._link.command("SADD", f"{self._keys.root}queues", *sorted(new))
-                self._announced |= new
+        """Note a queue's name beside the stores, before its first job: in a cluster that is another slot."""
+        new = {envelope.queue for envelope in envelopes} - self._announced
+        if new:
+            await self._link.command("SADD", f"{self._keys.root}queues", *sorted(new))
+            self._announced |= new
 
     async def reserve(self, queues: Sequence[str], /, *, limit: int, alone: bool = False) -> Reserved:
         """Lease up to `limit` due jobs, and never wait for one."""

@@ -87,8 +87,7 @@ class RedisKeeper:
     def _evaluate(self, call: Call) -> Any:
         if self._client is None:  # that of a cluster looks for its nodes when it is made, which may fail for a while
             self._client = self._connect()
-        rest = (len(call.keys), *call.keys, *call.arguments)
         try:
-            return self._client.execute_command("EVALSHA", call.script.sha, *rest)
+            return self._client.execute_command(*call.short)
         except redis_errors.NoScriptError:
-            return self._client.execute_command("EVAL", call.script.source, *rest)
+            return self._client.execute_command(*call.whole)

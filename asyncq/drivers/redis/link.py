@@ -127,12 +127,10 @@ class Link:
         await self._wire.close()
 
     async def _evaluate(self, call: Call) -> Any:
-        rest = (len(call.keys), *call.keys, *call.arguments)
         try:
-            return await self._once("EVALSHA", call.script.sha, *rest)
+            return await self._once(*call.short)
         except redis_errors.NoScriptError:
-            # EVAL also loads it, on the node that is meant and in the same round trip.
-            return await self._once("EVAL", call.script.source, *rest)
+            return await self._once(*call.whole)
 
     async def _once(self, *arguments: Argument, within: float | None = None) -> Any:
         seconds = self._timeout if within is None else within

@@ -82,7 +82,7 @@ class Pipe(asyncio.Protocol):
     def send(self, arguments: tuple[Argument, ...]) -> asyncio.Future[Any]:
         """Write a command; the future has its answer, or the error that the server or the connection gave."""
         future: asyncio.Future[Any] = self._loop.create_future()
-        if self._transport is None or self._transport.is_closing():
+        if self.closed:
             future.set_exception(redis.ConnectionError("the connection is closed"))
             return future
         if not self._waiting:

@@ -14,11 +14,11 @@ _EFFECTS = ("push_lib", "effects_lib")
 _SETTLING = ("jobs_lib", *_EFFECTS, "settle_lib")
 _LIBRARIES = {
     "ahead": (),
-    "cancel": (*_SETTLING, "look_lib"),
-    "clear": _SETTLING,
-    "extend": (),
+    "cancel": ("jobs_lib", "look_lib"),
+    "clear": ("jobs_lib",),
+    "extend": ("jobs_lib",),
     "find": ("look_lib",),
-    "free": _SETTLING,
+    "free": ("jobs_lib",),
     "page": ("look_lib",),
     "probe": (),
     "push": ("push_lib",),

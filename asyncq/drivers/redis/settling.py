@@ -102,7 +102,6 @@ def _end(settlement: Settlement) -> list[Argument]:
         "" if outcome.delay is None else micros(outcome.delay),
         int(outcome.count != "nothing"),
         int(outcome.count == "exception"),
-        int(outcome.count != "nothing"),
         b"" if outcome.body is None else record(held.queue, held.name, outcome.body, extras),
     ]
 

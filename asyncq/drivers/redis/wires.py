@@ -18,6 +18,8 @@ __all__ = ["PooledWire", "subscribed"]
 
 _BLOCKING: Final = {"BLPOP"}
 """Commands that would hold up those behind them."""
+_DEMOTED: Final = (redis.ReadOnlyError, redis_errors.MasterDownError)
+"""Answers of a server that became a replica: the next connection asks Sentinel anew."""
 
 
 class PooledWire:
@@ -48,8 +50,8 @@ class PooledWire:
         except asyncio.CancelledError:
             pipe.close_if_silent()  # a deadline that passed, or a caller who gave up for the same reason
             raise
-        except (redis.ReadOnlyError, redis_errors.MasterDownError):
-            pipe.close()  # a replica by now: the next connection asks Sentinel anew
+        except _DEMOTED:
+            pipe.close()
             raise
 
     async def _opened(self) -> Pipe:
@@ -93,8 +95,8 @@ class PooledWire:
         await self._pool.disconnect()
 
     async def _after_refusal(self, connection: Any, error: redis.ResponseError) -> None:
-        """Keep the connection, but not to a server that became a replica: the next one asks Sentinel anew."""
-        if isinstance(error, (redis.ReadOnlyError, redis_errors.MasterDownError)):
+        """Keep the connection, but not to a server that became a replica."""
+        if isinstance(error, _DEMOTED):
             await connection.disconnect(nowait=True)
         else:
             self._free.append(connection)

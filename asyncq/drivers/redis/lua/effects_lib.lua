@@ -124,17 +124,15 @@ local function strike(held)
   end
   for _, job in ipairs(callbacks(batch, member, count_end(batch, member, failed))) do
     push(job.base, job.id, job.kind, job.due, job.key, job.life, job.rec)
-    call('SADD', home .. 'queues', job.queue)
-    wake(job.base)
+    announce(job.base, job.queue)
   end
 end
 
 local function push_effect(held)
   local base, queue = next_arg(), next_arg()
   if held then
-    push_next(base)
-    call('SADD', home .. 'queues', queue)
-    wake(base)
+    push(base, next_job())
+    announce(base, queue)
   else
     at = at + 6
   end

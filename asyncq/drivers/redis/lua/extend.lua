@@ -8,8 +8,7 @@ for _ = 1, next_number() do
   if known then
     for i = 2, #KEYS do
       for _, id in ipairs(call('ZRANGEBYSCORE', KEYS[i] .. 'lease', known[1], known[1])) do
-        local held = call('HGET', home .. 'tok', id)
-        if held and sub(held, 1, 32) == token then
+        if fresh(id, token) then
           call('ZADD', KEYS[i] .. 'lease', ends, id)
         end
       end
@@ -22,8 +21,7 @@ local lost, place = {}, 0
 for i = 2, #KEYS do
   for _ = 1, next_number() do
     local id, token = next_arg(), next_arg()
-    local held = call('HGET', home .. 'tok', id)
-    if held and sub(held, 1, 32) == token then
+    if fresh(id, token) then
       call('ZADD', KEYS[i] .. 'lease', 'XX', ends, id)
     else
       lost[#lost + 1] = place

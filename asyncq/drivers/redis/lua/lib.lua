@@ -10,7 +10,7 @@
 --   home .. rec      hash  id -> queue, name, body; written once, never read here but for its first line
 --   home .. tok      hash  id -> fencing token (32 characters), then the due time; only while leased
 --   home .. cnt      hash  id -> attempts:exceptions:crashes; only where one of them is not 0
---   home .. uniq     hash  unique key -> end in µs or nothing, base, id
+--   home .. uniq     hash  unique key -> end in µs or nothing, id
 --   home .. ukey     hash  id -> unique key
 --   home .. op:…     what a call answered, for half a minute
 local call, sub, format = redis.call, string.sub, string.format

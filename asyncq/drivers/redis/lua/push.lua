@@ -42,7 +42,7 @@ end
 for i = 2, #KEYS do
   local base, name, count = KEYS[i], next_arg(), next_number()
   for _ = 1, count do
-    local id, kind, due, key, life, rec = next_arg(), next_arg(), next_arg(), next_arg(), next_arg(), next_arg()
+    local id, kind, due, key, life, rec = next_job()
     if key == '' and count > 1 then
       local n = #ids + 1
       ids[n], recs[n], places[n], dues[n] = id, rec, place, due_of(kind, due)
@@ -56,12 +56,9 @@ for i = 2, #KEYS do
     place = place + 1
   end
   store(base)
-  -- A queue with tokens has had jobs, so its name is known.
-  if wake(base) then
-    call('SADD', home .. 'queues', name)
-  end
+  announce(base, name)
 end
-if place > 0 and #refused > 0 then
+if #refused > 0 then
   call('SET', op, cmsgpack.pack(refused), 'PX', OP_MS)
 end
 return refused

@@ -1,5 +1,10 @@
 -- Storing jobs; needs lib.lua before it.
 
+-- Says whether a life lasts: it ends at an instant in µs, or never where there is none.
+local function lasts(till)
+  return till == '' or tonumber(till) > now
+end
+
 -- Who holds the key now; an outlived one is taken from its job.
 local function holder(key)
   local held = call('HGET', home .. 'uniq', key)
@@ -7,7 +12,7 @@ local function holder(key)
     return nil
   end
   local till, id = string.match(held, '^(%d*)\n(.*)$')
-  if till == '' or tonumber(till) > now then
+  if lasts(till) then
     return id
   end
   call('HDEL', home .. 'ukey', id)
@@ -37,8 +42,14 @@ local function push(base, id, kind, due, key, life, rec)
   return nil
 end
 
--- Reads a job from ARGV and stores it.
-local function push_next(base)
-  local id, kind, due, key, life, rec = next_arg(), next_arg(), next_arg(), next_arg(), next_arg(), next_arg()
-  return push(base, id, kind, due, key, life, rec)
+-- Reads a job from ARGV: id, kind and instant of its due time, unique key, its life, record.
+local function next_job()
+  return next_arg(), next_arg(), next_arg(), next_arg(), next_arg(), next_arg()
+end
+
+-- Wakes one who waits for this queue. A queue with tokens has had jobs, so its name is known then.
+local function announce(base, name)
+  if wake(base) then
+    call('SADD', home .. 'queues', name)
+  end
 end

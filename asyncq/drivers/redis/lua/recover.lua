@@ -8,11 +8,10 @@ local function give_back(base)
   local first, last = known and known[1] or '-inf', known and known[1] or '+inf'
   local found = false
   for _, id in ipairs(call('ZRANGEBYSCORE', base .. 'lease', first, last)) do
-    local held = call('HGET', home .. 'tok', id)
-    if held and sub(held, 1, 32) == token then
+    local held = fresh(id, token)
+    if held then
       local _, _, crashes = counters(id)
-      call('ZREM', base .. 'lease', id)
-      call('HDEL', home .. 'tok', id)
+      end_lease(base, id)
       put_back(base, id, sub(held, 33), crashes)
       found = true
     end

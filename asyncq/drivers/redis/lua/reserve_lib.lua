@@ -5,9 +5,8 @@
 local function reclaim(base)
   local ids = call('ZRANGEBYSCORE', base .. 'lease', '-inf', whole(now), 'LIMIT', 0, CHUNK)
   for _, id in ipairs(ids) do
-    call('ZREM', base .. 'lease', id)
     local held = call('HGET', home .. 'tok', id)
-    call('HDEL', home .. 'tok', id)
+    end_lease(base, id)
     if held and call('HEXISTS', home .. 'rec', id) == 1 then
       local a, e, c = counters(id)
       set_counters(id, a, e, c + 1)
@@ -16,21 +15,18 @@ local function reclaim(base)
   end
 end
 
--- What the caller learns of one leased job, in three columns.
+-- What the caller learns of one leased job, in four columns: id, counters, record, and 1 if it holds its unique key,
+-- which only a job with extras has, and an outlived one has lost.
 local function tell(items, id, count, rec)
+  local first = string.find(rec, '\n', 1, true)
+  local has = sub(rec, first + 1, first + 1) == '[' and call('HEXISTS', home .. 'ukey', id) == 1
   items[#items + 1] = id
   items[#items + 1] = count or ''
   items[#items + 1] = rec
-end
-
--- A record whose unique key was outlived lost it: said by an empty second column of its own.
-local function key_of(items, id, rec)
-  local first = string.find(rec, '\n', 1, true)
-  local has = sub(rec, first + 1, first + 1) == '[' and call('HEXISTS', home .. 'ukey', id) == 1
   items[#items + 1] = has and 1 or 0
 end
 
--- Leases up to `room` due jobs of one queue from the set `name`, until `ends`.
+-- Leases up to `room` due jobs of one queue from the set `name`, until `ends`; answers how many.
 local function lease(base, name, room, token, ends, items)
   local found = call('ZRANGEBYSCORE', base .. name, '-inf', whole(now), 'WITHSCORES', 'LIMIT', 0, room)
   if #found == 0 then
@@ -54,11 +50,9 @@ local function lease(base, name, room, token, ends, items)
   for i, id in ipairs(ids) do
     if recs[i] then
       tell(items, id, counts[i], recs[i])
-      key_of(items, id, recs[i])
       taken = taken + 1
     else -- nothing is stored under this id: it must not come up at each reserve
-      call('ZREM', base .. 'lease', id)
-      call('HDEL', home .. 'tok', id)
+      end_lease(base, id)
     end
   end
   return taken
@@ -113,9 +107,7 @@ local function reserve(from, token, lease_us, limit, alone)
     local base, items = KEYS[i], {}
     while room > 0 do
       local asked = math.min(room, CHUNK)
-      local before = #items
-      lease(base, alone and 'suspect' or 'ready', asked, token, ends, items)
-      local taken = (#items - before) / 4
+      local taken = lease(base, alone and 'suspect' or 'ready', asked, token, ends, items)
       room = room - taken
       if taken < asked then
         break
@@ -133,8 +125,8 @@ local function again(from, token, ends, alone)
   for i = from, #KEYS do
     local found, items = {}, {}
     for _, id in ipairs(call('ZRANGEBYSCORE', KEYS[i] .. 'lease', ends, ends)) do
-      local held, rec = call('HGET', home .. 'tok', id), call('HGET', home .. 'rec', id)
-      if rec and held and sub(held, 1, 32) == token then
+      local held, rec = fresh(id, token), call('HGET', home .. 'rec', id)
+      if rec and held then
         found[#found + 1] = { tonumber(sub(held, 33)), id, rec }
       end
     end
@@ -143,7 +135,6 @@ local function again(from, token, ends, alone)
     end)
     for _, one in ipairs(found) do
       tell(items, one[2], call('HGET', home .. 'cnt', one[2]), one[3])
-      key_of(items, one[2], one[3])
     end
     jobs[#jobs + 1] = items
   end

@@ -1,10 +1,5 @@
 -- Ends of attempts; needs lib.lua, jobs_lib.lua and effects_lib.lua before it.
 
-local function fresh(id, token)
-  local held = call('HGET', home .. 'tok', id)
-  return held and sub(held, 1, 32) == token and held
-end
-
 -- Forgets done jobs that have neither a unique key nor effects; answers the stale ones.
 -- ARGV: how many, then id and token of each.
 local function forget_plain(base, stale)
@@ -33,24 +28,16 @@ local function forget_plain(base, stale)
   end
 end
 
-local function forget(base, id)
-  call('ZREM', base .. 'lease', id)
-  call('HDEL', home .. 'tok', id)
-  call('HDEL', home .. 'rec', id)
-  call('HDEL', home .. 'cnt', id)
-  free_key(id)
-end
-
--- ARGV: delay in µs or '' for the old place, attempts and exceptions to add, 1 for a verdict, new record or ''.
+-- ARGV: delay in µs or '' for the old place, attempts and exceptions to add, new record or ''. An attempt that counts
+-- is a verdict, which forgives the crashes.
 local function release(base, id, held)
-  local delay, attempts, exceptions, verdict, rec = next_arg(), next_number(), next_number(), next_arg(), next_arg()
+  local delay, attempts, exceptions, rec = next_arg(), next_number(), next_number(), next_arg()
   if not held then
     return
   end
-  call('ZREM', base .. 'lease', id)
-  call('HDEL', home .. 'tok', id)
+  end_lease(base, id)
   local a, e, c = counters(id)
-  if verdict == '1' then
+  if attempts > 0 then
     c = 0
   end
   set_counters(id, a + attempts, e + exceptions, c)

@@ -5,7 +5,7 @@ while at < #ARGV do
   local rec = call('HGET', home .. 'signals', name)
   if rec then
     local till = string.match(rec, '^%d*')
-    count = count + ((till == '' or tonumber(till) > now) and 1 or 0)
+    count = count + (lasts(till) and 1 or 0)
     call('HDEL', home .. 'signals', name)
     call('PUBLISH', home .. 'signal:' .. name, name)
   end

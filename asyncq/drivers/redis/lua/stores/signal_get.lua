@@ -4,7 +4,7 @@ while at < #ARGV do
   local name = next_arg()
   local rec = call('HGET', home .. 'signals', name)
   local till = rec and string.match(rec, '^%d*')
-  if rec and (till == '' or tonumber(till) > now) then
+  if rec and lasts(till) then
     found[#found + 1] = name
     found[#found + 1] = rec
   end
