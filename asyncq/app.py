@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
+from asyncq.choice import choose, modules_of
 from asyncq.clock import Seconds
 from asyncq.config import Connection
 from asyncq.contracts import Driver
@@ -24,10 +25,10 @@ from asyncq.job import AnyJob, JobHandle, Request, requests_of
 from asyncq.limiter import Throttle
 from asyncq.listeners import Listeners
 from asyncq.locks import Funnel, Lock
-from asyncq.project import choose, read_project
+from asyncq.project import read_project
 from asyncq.registry import Registry
 from asyncq.session import Session
-from asyncq.settings import DispatchOptions, Middleware
+from asyncq.settings import DispatchOptions, Middleware, normalise_option
 from asyncq.wiring import Engine, Setup
 from asyncq.worker.options import EmbeddedOptions, worker_options
 
@@ -51,7 +52,11 @@ class AsyncQ:
     `url` is the connection `default`; `connections` names several. Without either, those of the environment, of
     `[tool.asyncq]` in `pyproject.toml`, and last the embedded SQLite file `.asyncq/queue.db` in the project's root are
     taken. `failed` names the connection, or the URL, that keeps the failed jobs of all; by default each keeps its own.
-    `jobs` are modules that define jobs.
+    `locks` names the one of `lock` and `funnel`, `limits` that of `throttle`, where a call names none; by default it is
+    the default connection. `jobs` are modules that define jobs.
+
+    Raises:
+        ConfigError: an argument, a variable or a key of `pyproject.toml` cannot be used.
     """
 
     def __init__(
@@ -63,18 +68,23 @@ class AsyncQ:
         connections: Mapping[str, str | Connection] | None = None,
         middleware: Sequence[Middleware] = (),
         jobs: Sequence[str] = (),
-        failed: str | None = None,
+        failed: str | Connection | None = None,
+        locks: str | Connection | None = None,
+        limits: str | Connection | None = None,
     ) -> None:
+        stores = {"failed": failed, "locks": locks, "limits": limits}
         project = read_project()
-        choice = choose(project, url=url, connections=connections, default=default, failed=failed)
-        self.name = name or project.name
+        choice = choose(project, url=url, connections=connections, name=name, default=default, **stores)
+        self.name = choice.name
         self.default = choice.default
-        self.jobs = tuple(jobs)
+        self.jobs = modules_of(jobs)
         self.connections = dict(choice.connections)
+        self.stores = choice.stores
+        self.failed_on = choice.stores.get("failed")
+        self.sources = choice.sources
         self.listeners = Listeners()
         self.registry = Registry()
-        self.failed_on = choice.failed_on
-        self._middleware = tuple(middleware)
+        self._middleware: tuple[Middleware, ...] = normalise_option("middleware", middleware, "AsyncQ")
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
         self._entered: list[tuple[Session, Token[Host | None]]] = []
         self._drivers()  # a wrong URL is refused here, not at the first dispatch
@@ -135,7 +145,7 @@ class AsyncQ:
         `ttl`: seconds after which it is free even if its holder died; None: never. `wait`: seconds to wait for it;
         None: without limit. `owner`: the name of the holder, where another process shall release it.
         """
-        return Lock(key, partial(self._place, connection), ttl=ttl, wait=wait, owner=owner)
+        return Lock(key, partial(self._place, connection or self.stores.get("locks")), ttl=ttl, wait=wait, owner=owner)
 
     def funnel(
         self,
@@ -148,7 +158,8 @@ class AsyncQ:
         connection: str | None = None,
     ) -> Funnel:
         """Make a funnel that `limit` holders have at a time; the rest is as for a lock."""
-        return Funnel(key, partial(self._place, connection), limit=limit, ttl=ttl, wait=wait, owner=owner)
+        place = partial(self._place, connection or self.stores.get("locks"))
+        return Funnel(key, place, limit=limit, ttl=ttl, wait=wait, owner=owner)
 
     def throttle(
         self,
@@ -165,7 +176,8 @@ class AsyncQ:
         The window starts at its first pass and then starts anew, so that up to twice the limit may pass around its end;
         with `sliding` no span of `per` seconds ever has more than the limit.
         """
-        return Throttle(key, partial(self._place, connection), limit=limit, per=per, wait=wait, sliding=sliding)
+        place = partial(self._place, connection or self.stores.get("limits"))
+        return Throttle(key, place, limit=limit, per=per, wait=wait, sliding=sliding)
 
     def on(self, kind: type[E]) -> Callable[[L], L]:
         """Decorate a listener, sync or async, of one type of event; `Event` hears all."""

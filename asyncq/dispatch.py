@@ -56,7 +56,11 @@ class Packer:
         job, options = request.job, self._options(request)
         settings, template = job.settings_, self._template(type(job))
         connection = self._connection(options.get("connection") or settings.connection or self._default, job)
-        delay, due_at = delay_of(options["delay"]) if "delay" in options else (settings.delay, None)
+        delay, due_at = (
+            delay_of(options["delay"], f"{type(job).__qualname__}: delay")
+            if "delay" in options
+            else (settings.delay, None)
+        )
         payload = Payload(
             id=check_id(options["id"]) if "id" in options else new_id(),
             queue=_queue(options, job) or settings.queue or self._queues[connection],
@@ -84,7 +88,7 @@ class Packer:
         if type(job).dispatch_options is not Job.dispatch_options:
             options = cast("DispatchOptions", {**job.dispatch_options(), **options})
         if options and not options.keys() <= set(_OPTIONS):
-            unknown = {name: 0 for name in options if name not in _OPTIONS}
+            unknown = [name for name in options if name not in _OPTIONS]
             reject_unknown(unknown, type(job).__qualname__, _OPTIONS, "option")
         return options
 

@@ -26,6 +26,7 @@ from typing import (
 
 from asyncq.clock import Seconds
 from asyncq.current import host
+from asyncq.errors import WrongType
 from asyncq.settings import DispatchOptions, JobSettings, Middleware, merge_settings, reject_unknown
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ async def _dispatch(request: Request) -> JobHandle[Any]:
 def _refuse_reserved(cls: type[Job]) -> None:
     for name in inspect.get_annotations(cls):
         if name in _RESERVED:
-            raise TypeError(f"{cls.__qualname__}: a field cannot be called {name!r}, a method of Job; call it {name}_")
+            raise WrongType(f"{cls.__qualname__}: a field cannot be called {name!r}, a method of Job; call it {name}_")
 
 
 def _place_of_definition(frame: FrameType | None, cls: type[Job]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypedDict
 
 from asyncq.clock import Seconds, seconds
+from asyncq.errors import WrongType, WrongValue
+from asyncq.nearest import hint
 
 if TYPE_CHECKING:
     from asyncq.context import JobContext
@@ -93,20 +95,16 @@ def merge_settings(base: JobSettings, given: Mapping[str, Any], owner: str) -> J
     """Return the settings of a class from its parent's and its own keywords; None keywords were not given.
 
     Raises:
-        TypeError, ValueError: a value that cannot be, naming class, setting and what it takes.
+        WrongType, WrongValue: a value that cannot be, naming class, setting and what it takes.
     """
     changes = {name: _normalise(name, value, owner) for name, value in given.items() if value is not None}
     return replace(base, **{**_NOT_INHERITED, **changes})
 
 
-def reject_unknown(unknown: Mapping[str, Any], owner: str, known: Sequence[str] = NAMES, what: str = "setting") -> None:
+def reject_unknown(unknown: Iterable[str], owner: str, known: Sequence[str] = NAMES, what: str = "setting") -> None:
     """Refuse settings that do not exist, with the nearest one that does."""
-    from difflib import get_close_matches
-
     for name in unknown:
-        near = get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
-        raise TypeError(f"{owner}: unknown {what} {name!r}{hint}")
+        raise WrongType(f"{owner}: unknown {what} {name!r}{hint(name, known)}")
 
 
 def normalise_option(name: str, value: Any, owner: str) -> Any:
@@ -119,22 +117,22 @@ def _normalise(name: str, value: Any, owner: str) -> Any:
     if name in _CHECKS:
         return _CHECKS[name](what, value)
     if name in _CHOICES and value not in _CHOICES[name]:
-        raise ValueError(f"{what} takes one of {', '.join(map(repr, _CHOICES[name]))}, not {value!r}")
+        raise WrongValue(f"{what} takes one of {', '.join(map(repr, _CHOICES[name]))}, not {value!r}")
     return value
 
 
 def _count(what: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{what} takes a whole number, not {value!r}")
+        raise WrongType(f"{what} takes a whole number, not {value!r}")
     if value < 0:
-        raise ValueError(f"{what} takes 0 (no limit) or more, not {value!r}")
+        raise WrongValue(f"{what} takes 0 (no limit) or more, not {value!r}")
     return value
 
 
 def _duration(what: str, value: Any) -> float:
     result = seconds(value, what)
     if result < 0:
-        raise ValueError(f"{what} takes 0 seconds or more, not {value!r}")
+        raise WrongValue(f"{what} takes 0 seconds or more, not {value!r}")
     return result
 
 
@@ -150,25 +148,25 @@ def _is_list(value: Any) -> bool:
 def _durations(what: str, value: Any) -> tuple[float, ...]:
     given = _listed(value)
     if not given:
-        raise ValueError(f"{what} takes seconds or a list of seconds, not an empty list")
+        raise WrongValue(f"{what} takes seconds or a list of seconds, not an empty list")
     return tuple(_duration(what, item) for item in given)
 
 
 def _flag(what: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise TypeError(f"{what} takes True or False, not {value!r}")
+        raise WrongType(f"{what} takes True or False, not {value!r}")
     return value
 
 
 def _text(what: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise TypeError(f"{what} takes a text, not {value!r}")
+        raise WrongType(f"{what} takes a text, not {value!r}")
     return value
 
 
 def _texts(what: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise TypeError(f"{what} takes a list of texts, not {value!r}")
+        raise WrongType(f"{what} takes a list of texts, not {value!r}")
     return tuple(_text(what, item) for item in _listed(value))
 
 
@@ -176,7 +174,7 @@ def _errors(what: str, value: Any) -> tuple[type[BaseException], ...]:
     given = _listed(value)
     for item in given:
         if not (isinstance(item, type) and issubclass(item, BaseException)):
-            raise TypeError(f"{what} takes exception classes, not {item!r}")
+            raise WrongType(f"{what} takes exception classes, not {item!r}")
     return given
 
 
@@ -185,7 +183,7 @@ def _middleware(what: str, value: Any) -> tuple[Middleware, ...]:
     for item in given:
         if not callable(item) or isinstance(item, type):
             hint = "; make an instance of it" if isinstance(item, type) else ""
-            raise TypeError(f"{what} takes async callables of (ctx, call_next), not {item!r}{hint}")
+            raise WrongType(f"{what} takes async callables of (ctx, call_next), not {item!r}{hint}")
     return given
 
 

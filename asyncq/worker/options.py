@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypedDict
 
 from asyncq.clock import Seconds, seconds
-from asyncq.errors import ConfigError
+from asyncq.errors import ConfigError, WrongType
+from asyncq.nearest import hint
 from asyncq.retry import Rules
 
 __all__ = ["EmbeddedOptions", "QueueSpec", "WorkerOptions", "parse_queues", "worker_options"]
@@ -135,12 +136,12 @@ def worker_options(queues: Sequence[str], given: Mapping[str, Any]) -> WorkerOpt
     """Check and normalise the options of `app.worker(...)`.
 
     Raises:
-        TypeError: an option that does not exist.
+        WrongType: an option that does not exist.
         ConfigError: an option that cannot be used.
     """
     for name in given:
         if name not in _NAMES:
-            raise TypeError(f"a worker has no option {name!r}; there are {', '.join(sorted(_NAMES))}")
+            raise WrongType(f"a worker has no option {name!r}{hint(name, _NAMES)}")
     values: dict[str, Any] = {
         name: seconds(value, name) if name in _DURATIONS else value for name, value in given.items()
     }
