@@ -18,7 +18,7 @@ from asyncq.config import Connection
 from asyncq.contracts import Driver
 from asyncq.current import Host, apps, current_app
 from asyncq.drivers import connect
-from asyncq.errors import HandlerStuck
+from asyncq.errors import HandlerStuck, NotOpen
 from asyncq.events import Event, JobFailed, JobProcessed, JobProcessing, Looping
 from asyncq.gate import Place
 from asyncq.job import AnyJob, JobHandle, Request, requests_of
@@ -236,7 +236,12 @@ class AsyncQ:
         return Place(engine.driver(connection or engine.setup.default), engine.lines)
 
     def _session(self) -> Session:
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise NotOpen(
+                "no asyncio loop is running here; from plain code write asyncio.run(job.dispatch())"
+            ) from None
         session = self._sessions.get(loop)
         if session is None:
             session = self._sessions[loop] = Session(self._drivers, self._setup())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from asyncq.config import Connection, mask
 from asyncq.errors import ConfigError, WrongType
@@ -51,7 +51,7 @@ def choose(
     if url is not None and connections is not None:
         raise ConfigError("AsyncQ takes one url or several connections={...}, not both")
     given = {default or DEFAULT: url} if url is not None else connections
-    named = _ready(dict(project.connections if given is None else given))
+    named = _ready(project.connections if given is None else given)
     main = _word("default", default) or (project.default if given is None else DEFAULT)
     if main not in named:
         raise ConfigError(f"AsyncQ: default={main!r} is none of the connections{hint(main, named)}")
@@ -69,10 +69,13 @@ def choose(
     )
 
 
-def _ready(given: Mapping[str, Any]) -> dict[str, Connection]:
+def _ready(given: Any) -> dict[str, Connection]:
+    if not isinstance(given, Mapping):
+        raise WrongType(f"AsyncQ: connections takes URLs by name, {{'default': 'sqlite:///queue.db'}}, not {given!r}")
     if not given:
         raise ConfigError("AsyncQ: connections={} names none; leave it out to take those of the project")
-    return {name: connection_of(f"AsyncQ: connection {name!r}", item) for name, item in given.items()}
+    named = cast("Mapping[str, Any]", given)
+    return {name: connection_of(f"AsyncQ: connection {name!r}", item) for name, item in named.items()}
 
 
 def connection_of(what: str, item: Any) -> Connection:

@@ -64,6 +64,8 @@ def _named_app(project: Project, asked: str | None) -> Found | None:
         return None
     said = "--app" if asked else project.sources["app"]
     name, _, attribute = _as_module(project.root, text).partition(":")
+    if "" in name.split("."):
+        raise ConfigError(f"{said}={text!r} names no module; write module:attribute, module, or path.py")
     module = import_module(name, what=f"the app of {said}")
     if not attribute:
         attribute, app = _app_in(module) or _no_app(said, text)
@@ -120,7 +122,7 @@ def _app_of_jobs(project: Project, modules: tuple[str, ...], layout: Layout) -> 
     built = [cast(AsyncQ, app) for app in apps.built]
     notes = tuple(layout.notes)
     if len(built) > 1:
-        names = ", ".join(_origin(app) for app in built)
+        names = ", ".join(sorted(_origin(app) for app in built))
         raise ConfigError(f"several AsyncQ apps were built: {names}; say which one with --app or [tool.asyncq] app")
     if built:
         return Found(project, built[0], _origin(built[0]), _with_own_jobs(built[0], modules), notes)

@@ -130,12 +130,19 @@ def _tool_table(file: Path) -> Mapping[str, Any]:
     import tomllib
 
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("asyncq", {})
+        tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is no valid TOML: {error}") from error
-    if not isinstance(table, dict):
-        raise ConfigError(f"{file}: [tool.asyncq] takes a table, not {table!r}")
-    return cast("Mapping[str, Any]", table)
+        raise ConfigError(f"{file} is no valid TOML: {error}; correct it there") from error
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read ({error}); change its owner or mode") from error
+    table = _table_of(f"{file}: [tool]", tool).get("asyncq", {})
+    return _table_of(f"{file}: [tool.asyncq]", table)
+
+
+def _table_of(what: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{what} takes a table, not {value!r}")
+    return cast("Mapping[str, Any]", value)
 
 
 def _value(file: Path, root: Path, key: str, value: Any) -> Any:
@@ -150,13 +157,13 @@ def _value(file: Path, root: Path, key: str, value: Any) -> Any:
 
 
 def _read_connections(file: Path, root: Path, value: Any, layer: _Layer) -> None:
-    if not isinstance(value, dict):
-        raise ConfigError(f"{file}: [tool.asyncq] connections takes a table, not {value!r}")
-    for name, given in cast("dict[str, Any]", value).items():
+    for name, given in _table_of(f"{file}: [tool.asyncq] connections", value).items():
         table = cast("dict[str, Any]", given if isinstance(given, dict) else {"url": given})
         layer.connections[name] = {}
         for key, item in table.items():
-            text = text_of(f"{file}: connection {name!r}: {key}", item)
+            if not isinstance(item, (str, int, float)):
+                raise ConfigError(f"{file}: connection {name!r}: {key} takes a text or a number, not {item!r}")
+            text = text_of(key, item)
             place = f"[tool.asyncq.connections.{name}] {key}"
             layer.put(name, key, _from_root(root, text) if key == "url" else text, place)
 

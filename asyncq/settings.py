@@ -81,13 +81,14 @@ _NOT_INHERITED: Final = {"name": None, "aliases": ()}
 _COUNTS: Final = {"tries", "max_exceptions", "max_crashes"}
 _DURATIONS: Final = {"delay", "timeout", "retry_for", "unique_for"}
 _FLAGS: Final = {"fail_on_timeout", "unique", "silenced"}
-_TEXTS: Final = {"name", "queue", "connection", "group", "unique_scope"}
+_TEXTS: Final = {"name", "connection", "group", "unique_scope"}
 _LISTS_OF_TEXT: Final = {"aliases", "tags", "unique_by"}
 _CHOICES: Final = {
     "run_in": ("loop", "thread", "process"),
     "on_shutdown": ("finish", "release"),
     "unique_until": ("done", "start"),
 }
+LONGEST_QUEUE: Final = 200
 NAMES: Final = tuple(field.name for field in fields(JobSettings))
 
 
@@ -164,6 +165,17 @@ def _text(what: str, value: Any) -> str:
     return value
 
 
+def _queue(what: str, value: Any) -> str:
+    """A name has to fit into `--queue mail:10,default`, into a line of a log, and into a key of a broker."""
+    text = _text(what, value)
+    if len(text) > LONGEST_QUEUE or "," in text or not text.isprintable() or text != text.strip():
+        shown = repr(text[:50]) + ("…" if len(text) > 50 else "")
+        raise WrongValue(
+            f"{what} takes at most {LONGEST_QUEUE} characters, without commas and line breaks, not {shown}"
+        )
+    return text
+
+
 def _texts(what: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise WrongType(f"{what} takes a list of texts, not {value!r}")
@@ -194,6 +206,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     **dict.fromkeys(_TEXTS, _text),
     **dict.fromkeys(_LISTS_OF_TEXT, _texts),
     "backoff": _durations,
+    "queue": _queue,
     "retry_on": _errors,
     "fail_on": _errors,
     "middleware": _middleware,

@@ -294,7 +294,7 @@ def test_a_redefinition_in_one_place_replaces() -> None:
 
 def test_an_unknown_name_says_what_to_do() -> None:
     with pytest.raises(
-        UnknownJob, match=r"no imported job is called 'no:Such'; import its module.*aliases=\['no:Such'\]"
+        UnknownJob, match=r"no imported job is called 'no:Such'; let the worker import 'no'.*aliases=\['no:Such'\]"
     ):
         Registry().find("no:Such")
 
