@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from asyncq.config import project_root
@@ -87,11 +88,34 @@ class Registry:
         Raises:
             ConfigError: two classes have one name.
         """
+        self.check(lambda cls: None)
+        return self._types
+
+    def check(self, look: Callable[[type[Job]], object]) -> None:
+        """Read all imported classes anew and call `look` with each; a mistake in one that nobody holds is none.
+
+        Raises:
+            ConfigError: two classes have one name, or `look` refuses one.
+        """
+        try:
+            self._check(look)
+        except ConfigError:
+            self._types = {}
+        else:
+            return
+        gc.collect()  # a class is part of cycles: without its last user it is still found until the collector comes
+        self._check(look)
+
+    def _check(self, look: Callable[[type[Job]], object]) -> None:
+        self._types = self._read()
+        for cls in set(self._types.values()):
+            look(cls)
+
+    def _read(self) -> dict[str, type[Job]]:
         types: dict[str, type[Job]] = {}
         for cls in job_types():
             for name in (name_of(cls), *cls.settings_.aliases):
                 types[name] = cls if name not in types else _one_of(name, types[name], cls)
-        self._types = types
         return types
 
 

@@ -72,10 +72,10 @@ class Supervisor:
         self._enforce = enforce
         self._keeper = KeeperThread(self.driver.keeper(), self.desk, self.driver.lease, self._lost)
         self._jobs = Nursery()
+        engine.setup.registry.check(self._prepare)
 
     async def run(self) -> None:
         """Work until a stop was asked for and everything is settled or handed back."""
-        self._prepare()
         await self._announcer.tell(WorkerStarting)
         watch = LoopWatch(self.desk, self.stop, self.options.cancel_grace, self._enforce_here, self._tell_blocked)
         self._keeper.watch(watch)
@@ -91,11 +91,10 @@ class Supervisor:
         self._threads.close()
         await self._announcer.tell(WorkerStopping, reason=self.stop.reason, jobs=self.desk.done)
 
-    def _prepare(self) -> None:
+    def _prepare(self, cls: type[Job]) -> None:
         """Find now, and not in the middle of a run, what is wrong with a job class or slow at its first use."""
-        for cls in set(self.engine.setup.registry.load().values()):
-            self.executor.recipes.of(cls)
-            self.engine.codec.shape(cls)
+        self.executor.recipes.of(cls)
+        self.engine.codec.shape(cls)
 
     def _start_siblings(self, start: Callable[..., object]) -> Control:
         start(Shutdown(self.stop, self.desk, self._deadlines, self.executor).run)
