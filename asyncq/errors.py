@@ -24,7 +24,9 @@ AsyncqError
 │   ├── TooManyCrashes
 │   ├── RetryUntilPassed
 │   ├── ModelNotFound
-│   └── ManuallyFailed
+│   ├── ManuallyFailed
+│   ├── JobFailure              told to who waits for its result
+│   └── JobCancelled
 ├── HandlerStuck
 ├── ResultNotKept
 ├── LockTimeout
@@ -51,7 +53,9 @@ __all__ = [
     "EncodeError",
     "Fail",
     "HandlerStuck",
+    "JobCancelled",
     "JobError",
+    "JobFailure",
     "JobSignal",
     "JobTimeout",
     "LeaseLost",
@@ -179,6 +183,18 @@ class ModelNotFound(JobError):
 
 class ManuallyFailed(JobError):
     """The job failed itself."""
+
+
+class JobFailure(JobError):
+    """The job failed for good."""
+
+
+class JobCancelled(JobError):
+    """The job was cancelled."""
+
+    def __init__(self, message: str | None = None, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason: Final = reason
 
 
 class HandlerStuck(AsyncqError):

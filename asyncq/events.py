@@ -9,6 +9,7 @@ from typing import Any
 __all__ = [
     "Event",
     "JobAttempted",
+    "JobCancelled",
     "JobExceptionOccurred",
     "JobFailed",
     "JobInterrupted",
@@ -154,6 +155,13 @@ class JobInterrupted(_Run):
     """A running job was handed back because its worker stopped, or because its lease was lost."""
 
     reason: str = "shutdown"
+
+
+@dataclass(frozen=True, slots=True)
+class JobCancelled(_Run):
+    """A job was cancelled: before it began, where `attempt` counts those that it had, or while it ran."""
+
+    reason: str | None = "user"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from asyncq.config import project_root
@@ -55,6 +56,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._types: dict[str, type[Job]] = {}
+        """Those that were asked for: a class that nobody uses must not live on for having been seen here."""
         self._names: dict[type[Job], str] = {}
 
     def name(self, cls: type[Job]) -> str:
@@ -73,13 +75,13 @@ class Registry:
         """
         found = self._types.get(name)
         if found is None:
-            self.load()
-            found = self._types.get(name)
-        if found is None:
-            raise UnknownJob(
-                f"no imported job is called {name!r}; import its module in the worker (jobs=[...] of AsyncQ or "
-                f"[tool.asyncq]), or add aliases=[{name!r}] to the class that took its place"
-            )
+            found = self.load().get(name)
+            if found is None:
+                raise UnknownJob(
+                    f"no imported job is called {name!r}; import its module in the worker (jobs=[...] of AsyncQ or "
+                    f"[tool.asyncq]), or add aliases=[{name!r}] to the class that took its place"
+                )
+            self._types[name] = found
         return found
 
     def load(self) -> Mapping[str, type[Job]]:
@@ -88,35 +90,35 @@ class Registry:
         Raises:
             ConfigError: two classes have one name.
         """
-        self.check(lambda cls: None)
-        return self._types
+        return self.check(lambda cls: None)
 
-    def check(self, look: Callable[[type[Job]], object]) -> None:
-        """Read all imported classes anew and call `look` with each; a mistake in one that nobody holds is none.
+    def check(self, look: Callable[[type[Job]], object]) -> Mapping[str, type[Job]]:
+        """Read all imported classes anew, call `look` with each, and return them by name.
+
+        A mistake in a class that nobody holds any more is none.
 
         Raises:
             ConfigError: two classes have one name, or `look` refuses one.
         """
-        try:
-            self._check(look)
-        except ConfigError:
-            self._types = {}
-        else:
-            return
+        with suppress(ConfigError):
+            return _checked(look)
         gc.collect()  # a class is part of cycles: without its last user it is still found until the collector comes
-        self._check(look)
+        return _checked(look)
 
-    def _check(self, look: Callable[[type[Job]], object]) -> None:
-        self._types = self._read()
-        for cls in set(self._types.values()):
-            look(cls)
 
-    def _read(self) -> dict[str, type[Job]]:
-        types: dict[str, type[Job]] = {}
-        for cls in job_types():
-            for name in (name_of(cls), *cls.settings_.aliases):
-                types[name] = cls if name not in types else _one_of(name, types[name], cls)
-        return types
+def _checked(look: Callable[[type[Job]], object]) -> Mapping[str, type[Job]]:
+    types = _read()
+    for cls in set(types.values()):
+        look(cls)
+    return types
+
+
+def _read() -> dict[str, type[Job]]:
+    types: dict[str, type[Job]] = {}
+    for cls in job_types():
+        for name in (name_of(cls), *cls.settings_.aliases):
+            types[name] = cls if name not in types else _one_of(name, types[name], cls)
+    return types
 
 
 def _one_of(name: str, first: type[Job], second: type[Job]) -> type[Job]:

@@ -81,6 +81,8 @@ async def _retry(engine: Engine, store: FailedStore, job: FailedJob) -> Retried:
     envelope = Envelope(job.id, job.queue, job.name, _body(engine, job), group=job.group, tags=job.tags)
     (pushed,) = await driver.push([envelope])
     if pushed.created:
+        if driver.stores.results is not None:
+            await driver.stores.results.forget([job.id])  # who waits for it waits for the next end
         await store.remove([job.id], until=job.failed_at)
     return Retried(job.id, job, pushed.created)
 

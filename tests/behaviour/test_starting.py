@@ -11,11 +11,13 @@ import pytest
 from asyncq import AsyncQ, Job
 from asyncq.errors import ConfigError
 from asyncq.events import WorkerStarting
-from tests.behaviour.looking import empty, eventually
+from tests.behaviour.looking import empty, eventually, failed_jobs
 
 
-def broken() -> type[Job]:
+def broken(qualname: str = "broken.<locals>.Broken") -> type[Job]:
     class Broken(Job):
+        __qualname__ = qualname
+
         async def handle(self, nobody: int) -> None: ...
 
     return Broken
@@ -35,7 +37,7 @@ async def works(app: AsyncQ) -> None:
 
 
 async def test_a_job_that_cannot_be_run_is_refused_where_the_worker_is_entered() -> None:
-    kept = broken()
+    kept = broken("Broken")
     app = AsyncQ("memory://")
     async with app:
         with pytest.raises(ConfigError, match=r"Broken\.handle: nothing can be injected into 'nobody'"):
@@ -47,10 +49,23 @@ async def test_a_job_that_cannot_be_run_is_refused_where_the_worker_is_entered()
 async def test_a_class_that_nobody_holds_any_more_keeps_no_worker_from_starting() -> None:
     gc.disable()
     try:
-        broken()
+        broken("Broken")
         await works(AsyncQ("memory://"))
     finally:
         gc.enable()
+
+
+async def test_a_broken_class_of_a_function_is_warned_of_and_fails_its_own_jobs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    kept, app = broken(), AsyncQ("memory://")
+    await works(app)
+    assert "jobs of a class that was defined in a function will fail: broken.<locals>.Broken.handle" in caplog.text
+    async with app, app.worker():
+        await kept().dispatch()
+        await empty(app)
+        [record] = await failed_jobs(app)
+    assert record.error.startswith("ConfigError: broken.<locals>.Broken.handle: nothing can be injected")
 
 
 async def test_two_classes_of_one_name_are_no_clash_once_nobody_holds_one_of_them() -> None:
