@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["App", "AsJson", "finite"]
+__all__ = ["App", "AsJson", "Force", "finite"]
 
 App = Annotated[
     str | None,
     typer.Option("--app", metavar="MODULE[:NAME]", help="The AsyncQ object; by default the first one found."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+
+Force = Annotated[bool, typer.Option("--force", help="Do not ask.")]
 
 
 def finite(value: float | None) -> float | None:
