@@ -15,19 +15,19 @@ from tests.cli.projects import Project, until
 def test_listen_starts_anew_when_code_changes_and_ends_its_worker_before_itself(project: Project) -> None:
     pytest.importorskip("watchfiles")
     original = (project.folder / "jobs.py").read_text()
-    with project.terminal("listen", "--name", "ear") as terminal:
-        until(project.workers, "a heartbeat")
-        try:
+    try:
+        with project.terminal("listen", "--name", "ear") as terminal:
+            until(project.workers, "a heartbeat")
             project.write("jobs.py", original.replace('note("mail", ', 'note("letter", '))
             terminal.wait_for("jobs.py changed; the worker starts anew")
             project.push("Mail", to="ada")
             until(project.history, "the job")
-        finally:
-            project.write("jobs.py", original)
-        (beat,) = project.json("health", "--name", "ear")["workers"]
-        assert beat["pid"] != terminal.process.pid
-        terminal.process.send_signal(signal.SIGINT)
-        assert terminal.wait() == 0
+            (beat,) = project.json("health", "--name", "ear")["workers"]
+            assert beat["pid"] != terminal.process.pid
+            terminal.process.send_signal(signal.SIGINT)
+            assert terminal.wait() == 0
+    finally:
+        project.write("jobs.py", original)
     assert project.history() == [["letter", "ada"]]
     with pytest.raises(ProcessLookupError):
         os.kill(beat["pid"], 0)

@@ -6,26 +6,30 @@ from typing import Annotated
 
 import typer
 
-from asyncq.cli.commands.options import App, AsJson
+from asyncq.cli.commands.line import Line
+from asyncq.cli.commands.options import App, AsJson, Connection
 
 __all__ = ["add_to"]
 
 
-def add_to(line: typer.Typer) -> None:
+def add_to(line: Line) -> None:
     """Add the command."""
-    line.command()(bench)
+    line.add(bench, "bench")
 
 
 def bench(
     *,
-    connection: Annotated[str | None, typer.Argument(help="A connection; by default the app's.")] = None,
+    connection: Connection = None,
     private: Annotated[bool, typer.Option("--private", help="A SQLite file in a temporary folder instead.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="So many.")] = 5000,
     concurrency: Annotated[int, typer.Option(min=1, help="Jobs at once.")] = 50,
     app: App = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how many jobs a second a connection takes and a worker here runs, in a queue of its own."""
+    """Measure how many jobs a second go through a connection.
+
+    They have a queue of their own, and are run here, by one worker.
+    """
     from asyncq.cli.benching import bench
 
     code = bench(app, connection, private=private, jobs=jobs, concurrency=concurrency, as_json=as_json)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from asyncq.cli.commands.line import Line
 from asyncq.cli.commands.options import App, AsJson, finite
 
 __all__ = ["add_to"]
@@ -13,16 +14,19 @@ __all__ = ["add_to"]
 Queue = Annotated[str | None, typer.Argument(metavar="[CONNECTION:]QUEUE")]
 
 
-def add_to(line: typer.Typer) -> None:
+def add_to(line: Line) -> None:
     """Add the commands."""
-    line.command("restart")(restart)
-    line.command("pause")(pause)
-    line.command("resume")(resume)
-    line.command("continue", hidden=True)(resume)  # another name, which some are used to
+    line.add(restart, "restart")
+    line.add(pause, "pause")
+    line.add(resume, "resume")
+    line.add(resume, "continue", hidden=True)  # another name, which some are used to
 
 
 def restart(*, app: App = None, as_json: AsJson = False) -> None:
-    """Let all workers end after the jobs that they run, for new code."""
+    """Let all workers end after the jobs that they run.
+
+    What supervises them starts new ones, with new code.
+    """
     from asyncq.cli import steering
 
     steering.restart(app, as_json=as_json)

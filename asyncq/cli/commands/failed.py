@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from asyncq.cli.commands.line import Line
 from asyncq.cli.commands.options import App, AsJson, Force, finite
 
 __all__ = ["add_to"]
@@ -13,14 +14,14 @@ __all__ = ["add_to"]
 Name = Annotated[str | None, typer.Option(help="Only jobs of one name, or of its last part where that is clear.")]
 
 
-def add_to(line: typer.Typer) -> None:
+def add_to(line: Line) -> None:
     """Add the commands."""
-    line.command()(failed)
-    line.command()(show)
-    line.command()(retry)
-    line.command()(forget)
-    line.command()(flush)
-    line.command("prune-failed")(prune_failed)
+    line.add(failed, "failed")
+    line.add(show, "show")
+    line.add(retry, "retry")
+    line.add(forget, "forget")
+    line.add(flush, "flush")
+    line.add(prune_failed, "prune-failed")
 
 
 def failed(
@@ -60,7 +61,10 @@ def retry(
     app: App = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give failed jobs back to their queues, with the same id and no attempts."""
+    """Give failed jobs back to their queues.
+
+    They keep their ids, and have no attempts behind them.
+    """
     from asyncq.cli.repeating import retry_failed
 
     raise typer.Exit(retry_failed(app, ids or (), queue, name, as_json=as_json))
@@ -99,7 +103,7 @@ def prune_failed(
     app: App = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forget the jobs that failed a while ago, without a question: for a timer."""
+    """Forget the jobs that failed a while ago; made for a timer."""
     from asyncq.cli.forgetting import prune_failed
 
     prune_failed(app, hours, as_json=as_json)

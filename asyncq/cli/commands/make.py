@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from asyncq.cli.commands.line import Line
 from asyncq.cli.commands.options import App, AsJson
 
 __all__ = ["add_to"]
@@ -20,9 +21,9 @@ class Kind(StrEnum):
     TEST = "test"
 
 
-def add_to(line: typer.Typer) -> None:
+def add_to(line: Line) -> None:
     """Add the command."""
-    line.command()(make)
+    line.add(make, "make")
 
 
 def make(
@@ -35,7 +36,10 @@ def make(
     app: App = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a job, a middleware or a test where it belongs in the project."""
+    """Write a job, a middleware or a test of the project.
+
+    A job is written where a worker finds it.
+    """
     from asyncq.cli import making
 
     if publish and name is None:

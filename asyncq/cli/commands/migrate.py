@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from asyncq.cli.commands.options import App, AsJson
+from asyncq.cli.commands.line import Line
+from asyncq.cli.commands.options import App, AsJson, connection_names
 
 __all__ = ["add_to"]
 
@@ -20,10 +21,10 @@ class Step(StrEnum):
     SQL = "sql"
 
 
-def add_to(line: typer.Typer) -> None:
+def add_to(line: Line) -> None:
     """Add the commands."""
-    line.command()(migrate)
-    line.command()(table)
+    line.add(migrate, "migrate")
+    line.add(table, "table")
 
 
 def migrate(
@@ -45,12 +46,15 @@ def migrate(
 
 def table(
     *,
-    connection: Annotated[str | None, typer.Argument(help="By default every connection that has tables.")] = None,
+    connection: Annotated[
+        str | None,
+        typer.Argument(help="By default every connection that has tables.", autocompletion=connection_names),
+    ] = None,
     since: Annotated[int, typer.Option(min=0, help="Only what changes tables of this version.")] = 0,
     app: App = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the SQL that makes the tables, for those who run it themselves."""
+    """Write the SQL of the tables, to run it by hand."""
     from asyncq.cli.migrating import show_script
 
     raise typer.Exit(show_script(app, connection, since, as_json=as_json))

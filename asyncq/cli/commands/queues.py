@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from asyncq.cli.commands.options import App, AsJson, Force, finite
+from asyncq.cli.commands.line import Line
+from asyncq.cli.commands.options import App, AsJson, Connection, Force, finite
 
 __all__ = ["add_to"]
 
@@ -22,12 +23,12 @@ class State(StrEnum):
     RESERVED = "reserved"
 
 
-def add_to(line: typer.Typer) -> None:
+def add_to(line: Line) -> None:
     """Add the commands."""
-    line.command()(size)
-    line.command()(monitor)
-    line.command()(jobs)
-    line.command()(clear)
+    line.add(size, "size")
+    line.add(monitor, "monitor")
+    line.add(jobs, "jobs")
+    line.add(clear, "clear")
 
 
 def size(*, queues: Queues = None, app: App = None, as_json: AsJson = False) -> None:
@@ -48,7 +49,10 @@ def monitor(
     app: App = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how many jobs the queues hold; code 1 where one holds too many."""
+    """Show the sizes; code 1 where a queue holds too many jobs.
+
+    An app's listeners of QueueBusy hear of each such queue.
+    """
     from asyncq.cli.monitoring import monitor
 
     raise typer.Exit(monitor(app, queues or (), most, every=every, as_json=as_json))
@@ -63,7 +67,7 @@ def jobs(
     app: App = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the jobs that run or wait, in the order in which they will run."""
+    """List the jobs that run or wait, in the order of their turn."""
     from asyncq.cli.paging import show_jobs
 
     show_jobs(app, queue or (), state, limit=limit, offset=offset, as_json=as_json)
@@ -71,7 +75,7 @@ def jobs(
 
 def clear(
     *,
-    connection: Annotated[str | None, typer.Argument(help="A connection; by default the app's.")] = None,
+    connection: Connection = None,
     queue: Annotated[
         list[str] | None, typer.Option(metavar="QUEUE,…", help="By default the connection's default queue.")
     ] = None,

@@ -8,7 +8,8 @@ from typing import Annotated, Final
 
 import typer
 
-from asyncq.cli.commands.options import App, finite
+from asyncq.cli.commands.line import Line
+from asyncq.cli.commands.options import App, Connection, finite
 
 __all__ = ["add_to"]
 
@@ -18,16 +19,16 @@ LISTEN: Final = (
 )
 
 
-def add_to(line: typer.Typer) -> None:
+def add_to(line: Line) -> None:
     """Add the commands. They are one function, so that no option can be forgotten in one of them."""
-    line.command("work")(work)
-    line.command("listen", help=LISTEN)(work)
+    line.add(work, "work")
+    line.add(work, "listen", help=LISTEN)
 
 
 def work(
     *,
     context: typer.Context,
-    connection: Annotated[str | None, typer.Argument(help="A connection; by default the app's.")] = None,
+    connection: Connection = None,
     queue: Annotated[
         list[str], typer.Option(metavar="NAME[:N],…", help="By priority; N: at most so many at once.")
     ] = [],  # noqa: B006
