@@ -150,6 +150,7 @@ async def _measure(app: AsyncQ, jobs: int, concurrency: int) -> Sequence[Step]:
                 f"killed; after that `asyncq clear {app.default} --queue {QUEUE}` tidies up"
             )
         try:
+            engine.codec.shape(Nothing)  # read once, not by the first dispatch
             return [*await _dispatch(app, jobs), await _work(engine, jobs, concurrency)]
         finally:
             assert isinstance(driver, Clearable)  # `_check` has seen to that
