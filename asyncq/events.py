@@ -25,6 +25,7 @@ __all__ = [
     "JobTimedOut",
     "LoopBlocked",
     "Looping",
+    "QueueBusy",
     "QueuePaused",
     "QueueResumed",
     "UniqueJobSkipped",
@@ -268,3 +269,12 @@ class QueueResumed(Event):
 
     connection: str
     queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueBusy(Event):
+    """`asyncq monitor` found a queue at or over its threshold; `size` is all the jobs that it holds."""
+
+    connection: str
+    queue: str
+    size: int
