@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from asyncq.config import Connection
-from asyncq.context import JobContext
+from asyncq.context import JobContext, Progress
 from asyncq.current import current
+from asyncq.depends import INJECT, Depends
 from asyncq.errors import AsyncqError, ConfigError, Fail, LockTimeout, Release, Skip
-from asyncq.function import INJECT, JobFunction, job
-from asyncq.job import AnyJob, BoundJob, Job, JobHandle, dispatch_many, field
+from asyncq.function import JobFunction, job
+from asyncq.handle import JobHandle, JobProgress
+from asyncq.job import AnyJob, BoundJob, Job, dispatch_many, field
 from asyncq.settings import DispatchOptions, Middleware, Next
 
 if TYPE_CHECKING:
@@ -21,15 +23,18 @@ __all__ = [
     "BoundJob",
     "ConfigError",
     "Connection",
+    "Depends",
     "DispatchOptions",
     "Fail",
     "Job",
     "JobContext",
     "JobFunction",
     "JobHandle",
+    "JobProgress",
     "LockTimeout",
     "Middleware",
     "Next",
+    "Progress",
     "Release",
     "Skip",
     "current",

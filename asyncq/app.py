@@ -4,46 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from contextvars import Token
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack, overload
 from weakref import WeakKeyDictionary
 
 from asyncq.choice import choose, modules_of
 from asyncq.clock import Seconds
 from asyncq.config import Connection
+from asyncq.context import JobContext
 from asyncq.contracts import Driver
 from asyncq.current import Host, apps, current_app
 from asyncq.drivers import connect
-from asyncq.errors import HandlerStuck, NotOpen
 from asyncq.events import Event, JobFailed, JobProcessed, JobProcessing, Looping
+from asyncq.function import JobFunction
 from asyncq.gate import Place
-from asyncq.job import AnyJob, JobHandle, Request, requests_of
+from asyncq.handle import JobHandle
+from asyncq.injector import Injector, Override, Resolver
+from asyncq.job import AnyJob, AsyncHandler, Job, Request, SyncHandler, requests_of
+from asyncq.lifespan import AppLifespan, Lifespan, as_context_manager, served
 from asyncq.limiter import Throttle
 from asyncq.listeners import Listeners
 from asyncq.locks import Funnel, Lock
 from asyncq.project import read_project
 from asyncq.registry import Registry
-from asyncq.session import Session
+from asyncq.session import Session, loop_here
 from asyncq.settings import DispatchOptions, Middleware, normalise_option
+from asyncq.tracking import Tracker
 from asyncq.wiring import Engine, Setup
 from asyncq.worker.options import EmbeddedOptions, worker_options
 
-__all__ = ["AsyncQ", "Lifespan", "default_app"]
+__all__ = ["AsyncQ", "default_app"]
 
 _log = logging.getLogger("asyncq.worker")
 
 E = TypeVar("E", bound=Event)
+J = TypeVar("J", bound=Job)
+R = TypeVar("R")
 L = TypeVar("L", bound=Callable[..., Any])
-
-
-class Lifespan(Protocol):
-    """What ASGI frameworks take as `lifespan=`."""
-
-    def __call__(self, app: Any, /) -> AbstractAsyncContextManager[None]: ...
 
 
 class AsyncQ:
@@ -53,7 +54,9 @@ class AsyncQ:
     `[tool.asyncq]` in `pyproject.toml`, and last the embedded SQLite file `.asyncq/queue.db` in the project's root are
     taken. `failed` names the connection, or the URL, that keeps the failed jobs of all; by default each keeps its own.
     `locks` names the one of `lock` and `funnel`, `limits` that of `throttle`, where a call names none; by default it is
-    the default connection. `jobs` are modules that define jobs.
+    the default connection. `jobs` are modules that define jobs. `lifespan` is called with the app and returns an async
+    context manager (or is an async generator function) around the time in which the app is open. `resolver` makes what
+    handlers ask for by its bare type; `asyncq.resolvers` has some.
 
     Raises:
         ConfigError: an argument, a variable or a key of `pyproject.toml` cannot be used.
@@ -71,19 +74,19 @@ class AsyncQ:
         failed: str | Connection | None = None,
         locks: str | Connection | None = None,
         limits: str | Connection | None = None,
+        lifespan: AppLifespan | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         stores = {"failed": failed, "locks": locks, "limits": limits}
         project = read_project()
         choice = choose(project, url=url, connections=connections, name=name, default=default, **stores)
-        self.name = choice.name
-        self.default = choice.default
-        self.jobs = modules_of(jobs)
+        self.name, self.default, self.jobs = choice.name, choice.default, modules_of(jobs)
         self.connections = dict(choice.connections)
-        self.stores = choice.stores
+        self.stores, self.sources = choice.stores, choice.sources
         self.failed_on = choice.stores.get("failed")
-        self.sources = choice.sources
-        self.listeners = Listeners()
-        self.registry = Registry()
+        self.listeners, self.registry = Listeners(), Registry()
+        self._injector = Injector(resolver)
+        self._lifespan = as_context_manager(lifespan)
         self._middleware: tuple[Middleware, ...] = normalise_option("middleware", middleware, "AsyncQ")
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
         self._entered: list[tuple[Session, Token[Host | None]]] = []
@@ -94,9 +97,13 @@ class AsyncQ:
         return f"AsyncQ({self.name!r}, {', '.join(f'{k}={v!r}' for k, v in self.connections.items())})"
 
     async def __aenter__(self) -> Self:
-        session = self._session()
-        await session.acquire()
-        self._entered.append((session, current_app.set(self)))
+        session, token = self._session(), current_app.set(self)
+        try:
+            await session.acquire()  # with this app current: its lifespan may dispatch
+        except BaseException:
+            current_app.reset(token)
+            raise
+        self._entered.append((session, token))
         apps.open.append(self)
         return self
 
@@ -119,7 +126,7 @@ class AsyncQ:
 
     async def dispatch(self, requests: Sequence[Request]) -> Sequence[JobHandle[Any]]:
         """Push the jobs; answers in their order."""
-        return await (await self.engine()).dispatch(requests)
+        return await (await self.engine()).dispatch(requests, self)
 
     async def dispatch_many(
         self, jobs: Sequence[AnyJob], /, **options: Unpack[DispatchOptions]
@@ -179,6 +186,38 @@ class AsyncQ:
         place = partial(self._place, connection or self.stores.get("limits"))
         return Throttle(key, place, limit=limit, per=per, wait=wait, sliding=sliding)
 
+    async def tracker(self) -> Tracker:
+        """Return what knows what became of jobs; for handles, which ask through it."""
+        return Tracker(await self.engine())
+
+    @overload
+    def handle(self, id: str, job: type[AsyncHandler[R]], /, *, connection: str | None = None) -> JobHandle[R]: ...
+    @overload
+    def handle(self, id: str, job: type[SyncHandler[R]], /, *, connection: str | None = None) -> JobHandle[R]: ...
+    @overload
+    def handle(self, id: str, job: JobFunction[..., R], /, *, connection: str | None = None) -> JobHandle[R]: ...
+    @overload
+    def handle(self, id: str, /, *, connection: str | None = None) -> JobHandle[Any]: ...
+    def handle(self, id: str, job: Any = None, /, *, connection: str | None = None) -> JobHandle[Any]:
+        """Return a handle for the id of a job that was dispatched elsewhere, such as by another request.
+
+        `job` is its class or function, which says of what type its result is; without it the result is plain JSON.
+        """
+        job_type = job.job_type if isinstance(job, JobFunction) else job
+        where = connection or (job_type.settings_.connection if job_type else None) or self.default
+        return JobHandle(id, False, "", where, job_type, self)
+
+    def bind(self, job: type[J] | JobFunction[..., Any], call: Callable[[J, JobContext], Awaitable[Any]], /) -> None:
+        """Let `call(job, ctx)` stand for the job's `handle`; it runs in the loop."""
+        self._injector.bind(job.job_type if isinstance(job, JobFunction) else job, call)
+
+    def override(self, dependency: Callable[..., Any], by: Callable[..., Any], /) -> Override:
+        """Let `by` stand for a dependency at once; `with app.override(…):` undoes it at the end of the block.
+
+        It does not reach handlers that run in a process of their own.
+        """
+        return self._injector.override(dependency, by)
+
     def on(self, kind: type[E]) -> Callable[[L], L]:
         """Decorate a listener, sync or async, of one type of event; `Event` hears all."""
 
@@ -218,33 +257,18 @@ class AsyncQ:
     ) -> Lifespan:
         """Return a lifespan for an ASGI framework: it opens the app and, with `work=True`, a worker in its loop."""
 
-        @asynccontextmanager
-        async def span(api: Any, /) -> AsyncGenerator[None]:
-            try:
-                async with AsyncExitStack() as stack:
-                    await stack.enter_async_context(self)
-                    if work:
-                        await stack.enter_async_context(self.worker(*queues, **options))
-                    yield
-            except HandlerStuck as error:  # the server ends its process now, and the handler with it
-                _log.error("%s", error)
-
-        return span
+        return served(self, (lambda: self.worker(*queues, **options)) if work else None)
 
     async def _place(self, connection: str | None) -> Place:
         engine = await self.engine()
         return Place(engine.driver(connection or engine.setup.default), engine.lines)
 
     def _session(self) -> Session:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise NotOpen(
-                "no asyncio loop is running here; from plain code write asyncio.run(job.dispatch())"
-            ) from None
+        loop = loop_here()
         session = self._sessions.get(loop)
         if session is None:
-            session = self._sessions[loop] = Session(self._drivers, self._setup())
+            around = None if self._lifespan is None else partial(self._lifespan, self)
+            session = self._sessions[loop] = Session(self._drivers, self._setup(), around)
         return session
 
     def _drivers(self) -> Mapping[str, Driver]:
@@ -260,6 +284,7 @@ class AsyncQ:
             failed_on=self.failed_on,
             listeners=self.listeners,
             registry=self.registry,
+            injector=self._injector,
         )
 
 

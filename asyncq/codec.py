@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
 
+from asyncq.answer import Answer, make_answer
 from asyncq.errors import DecodeError, EncodeError, UnknownJob
 from asyncq.job import Job
 from asyncq.payload import Payload, Reservation
@@ -25,12 +26,20 @@ class Codec:
 
     def __init__(self) -> None:
         self._shapes: dict[type[Job], Shape] = {}
+        self._answers: dict[type[Job], Answer] = {}
 
     def shape(self, cls: type[Job]) -> Shape:
         """Return how this class's arguments are encoded; resolves its annotations the first time."""
         found = self._shapes.get(cls)
         if found is None:
             found = self._shapes[cls] = make_shape(cls)
+        return found
+
+    def answer(self, cls: type[Job]) -> Answer:
+        """Return how this class's results are encoded."""
+        found = self._answers.get(cls)
+        if found is None:
+            found = self._answers[cls] = make_answer(cls)
         return found
 
     def arguments(self, job: Job) -> bytes:

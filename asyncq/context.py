@@ -9,16 +9,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from asyncq.clock import Seconds, delay_of
-from asyncq.errors import Fail, Release, Skip
+from asyncq.current import current_job
+from asyncq.errors import Fail, NotSupported, Release, Skip
 
 if TYPE_CHECKING:
     import anyio
 
     from asyncq.job import Job
     from asyncq.payload import Payload, Reservation
+    from asyncq.progress import Teller
     from asyncq.run import Cause, Run
 
-__all__ = ["JobContext"]
+__all__ = ["JobContext", "Progress", "logger_of"]
 
 _log = logging.getLogger("asyncq.job")
 
@@ -26,10 +28,18 @@ _log = logging.getLogger("asyncq.job")
 class JobContext:
     """What a running job may know and do; injected by its type, or taken from `asyncq.current()`."""
 
-    __slots__ = ("_log", "connection", "job", "payload", "reservation", "run", "stopping")
+    __slots__ = ("_log", "connection", "job", "payload", "reservation", "run", "stopping", "teller")
 
     def __init__(
-        self, job: Job, payload: Payload, reservation: Reservation, *, connection: str, stopping: anyio.Event, run: Run
+        self,
+        job: Job,
+        payload: Payload,
+        reservation: Reservation,
+        *,
+        connection: str,
+        stopping: anyio.Event,
+        run: Run,
+        teller: Teller | None = None,
     ) -> None:
         self.job = job
         self.payload = payload
@@ -39,6 +49,8 @@ class JobContext:
         """Set when the worker drains, so that a long job can hand itself back."""
         self.run = run
         """The engine's side of this attempt."""
+        self.teller = teller
+        """Takes what `progress` tells; None where nobody could read it."""
         self._log: logging.LoggerAdapter[logging.Logger] | None = None
 
     def __repr__(self) -> str:
@@ -79,10 +91,11 @@ class JobContext:
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
         """A logger that adds the job's id, name, queue and attempt to each record."""
         if self._log is None:
-            self._log = logging.LoggerAdapter(_log, self._fields())
+            self._log = logging.LoggerAdapter(_log, self.fields())
         return self._log
 
-    def _fields(self) -> Mapping[str, Any]:
+    def fields(self) -> Mapping[str, Any]:
+        """Return what the records of this job bear."""
         return {"id": self.id, "job": self.payload.name, "queue": self.queue, "attempt": self.attempt}
 
     def release(self, delay: Seconds | datetime = 0) -> NoReturn:
@@ -101,3 +114,53 @@ class JobContext:
     def skip(self, reason: str | None = None) -> NoReturn:
         """End the job as done without doing its work."""
         raise Skip(reason)
+
+    async def progress(self, done: int, total: int) -> None:
+        """Tell those who watch the job how far it is: `done` of `total`, in a unit of your own.
+
+        It may be called as often as you like: at most ten times a second something is written, and the last word
+        (`done` at or above `total`) always. A synchronous handler calls `asyncq.blocking.call(ctx.progress, 3, 10)`.
+
+        Raises:
+            NotSupported: the handler runs in a process of its own, or its connection keeps no signals.
+        """
+        if self.teller is None:
+            raise NotSupported(
+                f"{self.payload.name}: progress() has nowhere to go: handlers with run_in='process' cannot tell it, "
+                f"and connection {self.connection!r} must have a store for signals"
+            )
+        await self.teller.tell(self.run, done, total)
+
+
+class Progress:
+    """Injected by its type, as a short way to `JobContext.progress`: `await progress(3, 10)`."""
+
+    __slots__ = ("_ctx",)
+
+    def __init__(self, ctx: JobContext) -> None:
+        self._ctx = ctx
+
+    async def __call__(self, done: int, total: int) -> None:
+        """Do what `JobContext.progress` does."""
+        await self._ctx.progress(done, total)
+
+
+class _Fields(logging.Filter):
+    """Adds the fields of the job that runs here to each record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        ctx = current_job.get()
+        if ctx is not None:
+            vars(record).update({key: value for key, value in ctx.fields().items() if key not in vars(record)})
+        return True
+
+
+_fields = _Fields()
+
+
+def logger_of(ctx: JobContext) -> logging.Logger:
+    """Return the logger of the job's class; its records bear the fields of `ctx.log`."""
+    name = f"{_log.name}.{type(ctx.job).__name__}"
+    logger = logging.getLogger(name)
+    logger.addFilter(_fields)  # once: a logger keeps each filter once
+    return logger

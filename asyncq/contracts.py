@@ -217,6 +217,16 @@ class Installable(Protocol):
         """Bring the tables to this code's version, once, whoever else tries too; returns the version found before."""
         ...
 
+    def script(self, since: int = 0, /) -> tuple[int, Sequence[str]]:
+        """Return (version of this code, the statements that lead to it from version `since`), for people who run them.
+
+        Needs no open driver and no broker. From the version of this code no statement leads on.
+
+        Raises:
+            ConfigError: there never was a version `since`.
+        """
+        ...
+
 
 @runtime_checkable
 class Diagnosable(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextvars import ContextVar
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
@@ -12,9 +12,10 @@ from asyncq.errors import ConfigError, NotOpen
 
 if TYPE_CHECKING:
     from asyncq.context import JobContext
-    from asyncq.job import JobHandle, Request
+    from asyncq.handle import JobHandle, JobProgress, JobStatus
+    from asyncq.job import Request
 
-__all__ = ["Host", "current", "host"]
+__all__ = ["Host", "Tracker", "current", "host"]
 
 
 class Host(Protocol):
@@ -26,6 +27,30 @@ class Host(Protocol):
 
     async def dispatch_sync(self, request: Request, /) -> Any:
         """Run the job here and now."""
+        ...
+
+    async def tracker(self) -> Tracker:
+        """Return what knows what became of jobs."""
+        ...
+
+
+class Tracker(Protocol):
+    """What handles ask."""
+
+    async def status(self, handle: JobHandle[Any], /) -> JobStatus:
+        """Return where the job is in its life."""
+        ...
+
+    async def result(self, handle: JobHandle[Any], timeout: float | None, /) -> Any:
+        """Return what the handler returned, as soon as it has."""
+        ...
+
+    async def cancel(self, handle: JobHandle[Any], /) -> bool:
+        """Forget the job, or tell its worker; False where it has ended."""
+        ...
+
+    def watch(self, handle: JobHandle[Any], /) -> AsyncIterator[JobProgress]:
+        """Yield how far the job is until it has ended."""
         ...
 
 

@@ -13,7 +13,6 @@ from asyncq.clock import delay_of, seconds
 from asyncq.codec import Codec
 from asyncq.errors import ConfigError, WrongType
 from asyncq.ids import check_id, new_id
-from asyncq.inject import provider_of
 from asyncq.job import Job, Request
 from asyncq.payload import Envelope, Payload
 from asyncq.plugin import Pending
@@ -110,7 +109,6 @@ class Packer:
         if cls.abstract_:
             raise ConfigError(f"{cls.__qualname__} is abstract; dispatch a job that derives from it")
         place_of(cls)  # what is wrong with the handler is said here, and not first in the worker
-        provider_of(cls)
         settings = cls.settings_
         frozen = {name: value for name in _FROZEN if (value := getattr(settings, name)) is not None}
         if settings.fail_on_timeout:

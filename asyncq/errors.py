@@ -26,7 +26,9 @@ AsyncqError
 │   ├── TooManyCrashes
 │   ├── RetryUntilPassed
 │   ├── ModelNotFound
-│   └── ManuallyFailed
+│   ├── ManuallyFailed
+│   ├── JobFailure              told to who waits for its result
+│   └── JobCancelled
 ├── HandlerStuck
 ├── ResultNotKept
 ├── LockTimeout
@@ -53,7 +55,9 @@ __all__ = [
     "EncodeError",
     "Fail",
     "HandlerStuck",
+    "JobCancelled",
     "JobError",
+    "JobFailure",
     "JobSignal",
     "JobTimeout",
     "LeaseLost",
@@ -191,6 +195,18 @@ class ModelNotFound(JobError):
 
 class ManuallyFailed(JobError):
     """The job failed itself."""
+
+
+class JobFailure(JobError):
+    """The job failed for good."""
+
+
+class JobCancelled(JobError):
+    """The job was cancelled."""
+
+    def __init__(self, message: str | None = None, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason: Final = reason
 
 
 class HandlerStuck(AsyncqError):

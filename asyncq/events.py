@@ -9,6 +9,7 @@ from typing import Any
 __all__ = [
     "Event",
     "JobAttempted",
+    "JobCancelled",
     "JobExceptionOccurred",
     "JobFailed",
     "JobInterrupted",
@@ -24,6 +25,7 @@ __all__ = [
     "JobTimedOut",
     "LoopBlocked",
     "Looping",
+    "QueueBusy",
     "QueuePaused",
     "QueueResumed",
     "UniqueJobSkipped",
@@ -157,6 +159,13 @@ class JobInterrupted(_Run):
 
 
 @dataclass(frozen=True, slots=True)
+class JobCancelled(_Run):
+    """A job was cancelled: before it began, where `attempt` counts those that it had, or while it ran."""
+
+    reason: str | None = "user"
+
+
+@dataclass(frozen=True, slots=True)
 class JobAttempted(_Run):
     """An attempt ended, whichever way; always the last event of it."""
 
@@ -260,3 +269,12 @@ class QueueResumed(Event):
 
     connection: str
     queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueBusy(Event):
+    """`asyncq monitor` found a queue at or over its threshold; `size` is all the jobs that it holds."""
+
+    connection: str
+    queue: str
+    size: int

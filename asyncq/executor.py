@@ -23,6 +23,7 @@ from asyncq.job import Job
 from asyncq.listeners import Listeners
 from asyncq.payload import NO_EFFECTS, Cancelled, Done, Failed, Outcome, Payload, Released, Settlement
 from asyncq.plugin import Plugin
+from asyncq.progress import Teller
 from asyncq.recipe import Recipes
 from asyncq.registry import Registry
 from asyncq.retry import Rules, admit, backoff_of, describe, judge, root_of, rules_of
@@ -59,6 +60,8 @@ class Executor:
     """Starts the clock of the run's timeout."""
     scope: Callable[[], anyio.CancelScope]
     """Makes a cancel scope; the running backend's own class, since anyio looks for it at each call (1 µs)."""
+    teller: Teller | None
+    """Takes the progress of jobs; None where the connection keeps no signals."""
     unknown_since: dict[str, tuple[float, int]]
     """When a name that nobody knows was first seen for a job (monotonic), and how often since."""
 
@@ -91,6 +94,7 @@ class Executor:
             connection=self.connection,
             stopping=self.stopping,
             run=run,
+            teller=self.teller,
         )
 
     async def attempt(self, run: Run) -> Outcome | None:

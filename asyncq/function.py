@@ -13,7 +13,6 @@ from typing import (
     TYPE_CHECKING,
     Any,
     ClassVar,
-    Final,
     Generic,
     Literal,
     ParamSpec,
@@ -25,27 +24,20 @@ from typing import (
 )
 
 from asyncq.clock import Seconds
+from asyncq.depends import INJECT, is_marker, written_as_injected
 from asyncq.errors import WrongType
-from asyncq.job import BoundJob, Job, JobHandle
+from asyncq.handle import JobHandle
+from asyncq.job import BoundJob, Job
 from asyncq.settings import DispatchOptions, Middleware
 
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["INJECT", "FunctionJob", "JobFunction", "SyncJobFunction", "job"]
+__all__ = ["FunctionJob", "JobFunction", "SyncJobFunction", "is_injected", "job"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-
-
-class _Inject:
-    def __repr__(self) -> str:
-        return "INJECT"
-
-
-INJECT: Final[Any] = _Inject()
-"""Default of a function job's parameter that is injected by its type: `ctx: JobContext = INJECT`."""
 
 
 class FunctionJob(Job, abstract=True):
@@ -166,6 +158,7 @@ def job(
     tags: Sequence[str] | None = None,
     group: str | None = None,
     run_in: Literal["loop", "thread", "process"] | None = None,
+    keep_result: Seconds | None = None,
     on_shutdown: Literal["finish", "release"] | None = None,
     silenced: bool | None = None,
 ) -> _JobDecorator: ...
@@ -196,7 +189,9 @@ def _job_function(fn: Callable[..., Any], settings: Mapping[str, Any], frame: Fr
 def _job_type(fn: Callable[..., Any], settings: Mapping[str, Any]) -> type[FunctionJob]:
     base = _AsyncFunctionJob if inspect.iscoroutinefunction(fn) else _SyncFunctionJob
     signature = inspect.signature(fn)
-    carried = [item for item in signature.parameters.values() if not isinstance(item.default, _Inject)]
+    carried = [
+        item for item in signature.parameters.values() if not (item.default is INJECT or is_marker(item.default))
+    ]
     for parameter in carried:
         _refuse(fn, parameter)
     body = {
@@ -212,8 +207,17 @@ def _job_type(fn: Callable[..., Any], settings: Mapping[str, Any]) -> type[Funct
     return cast("type[FunctionJob]", made)
 
 
+def is_injected(parameter: inspect.Parameter) -> bool:
+    """Say whether a parameter of a function job is injected; any other one travels."""
+    return parameter.default is INJECT or is_marker(parameter.default)
+
+
 def _annotation(parameter: inspect.Parameter) -> Any:
     return Any if parameter.annotation is parameter.empty else parameter.annotation
+
+
+def _shown(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation).rpartition(".")[2]
 
 
 def _default(value: Any) -> Any:
@@ -225,5 +229,8 @@ def _default(value: Any) -> Any:
 def _refuse(fn: Callable[..., Any], parameter: inspect.Parameter) -> None:
     if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
         raise WrongType(f"{fn.__qualname__}: a job names its parameters; {parameter} cannot be checked or encoded")
-    if "JobContext" in str(parameter.annotation) and parameter.default is parameter.empty:
-        raise WrongType(f"{fn.__qualname__}: {parameter.name} is injected; write {parameter.name}: JobContext = INJECT")
+    if parameter.default is parameter.empty and written_as_injected(parameter.annotation):
+        raise WrongType(
+            f"{fn.__qualname__}: {parameter.name} is injected, so callers pass nothing; "
+            f"write {parameter.name}: {_shown(parameter.annotation)} = INJECT"
+        )

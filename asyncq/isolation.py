@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
@@ -15,12 +15,14 @@ from anyio import to_process
 from asyncq.context import JobContext
 from asyncq.errors import JobError
 from asyncq.function import JobFunction
-from asyncq.inject import provider_of
+from asyncq.inject import Plan, Step, plan_of
+from asyncq.injector import Injector
 from asyncq.job import Job
 from asyncq.payload import Payload, Reservation
 from asyncq.retry import describe, trace_of
 from asyncq.run import Run
 from asyncq.shape import make_shape
+from asyncq.supply import Opened, OpenedHere, Shared, Values, arguments_of
 
 __all__ = ["Isolation"]
 
@@ -77,8 +79,26 @@ def _handle(order: _Order) -> Any:
         stopping=anyio.Event(),
         run=Run(order.reservation),
     )
-    provide = provider_of(cls)
-    return job.handle(**(provide(ctx) if provide else {}))
+    plan = plan_of(cls, Injector())
+    before = plan.of_the_loop()
+    if before:
+        return anyio.run(_after, before, plan, ctx)
+    return _called(plan, plan.steps, ctx, {})
+
+
+async def _after(before: Sequence[Step], plan: Plan, ctx: JobContext) -> Any:
+    """Make first what needs a loop; it has nothing else to do, so that the handler may block it."""
+    shared = Shared()
+    try:
+        async with Opened(before, ctx, shared, Injector()) as opened:
+            return _called(plan, [step for step in plan.steps if step not in before], ctx, opened.values)
+    finally:
+        await shared.close()
+
+
+def _called(plan: Plan, steps: Sequence[Step], ctx: JobContext, values: Values) -> Any:
+    with OpenedHere(steps, ctx, values) as made:
+        return ctx.job.handle(**arguments_of(plan.arguments, ctx, made))
 
 
 def _find(order: _Order) -> type[Job]:

@@ -27,23 +27,39 @@ from asyncq.clock import Seconds
 from asyncq.current import host
 from asyncq.errors import WrongType
 from asyncq.fields import make_fields
+from asyncq.handle import JobHandle
 from asyncq.settings import DispatchOptions, JobSettings, Middleware, merge_settings, reject_unknown
 
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["AnyJob", "BoundJob", "Dispatchable", "Job", "JobHandle", "Request", "dispatch_many", "field", "requests_of"]
+__all__ = [
+    "AnyJob",
+    "AsyncHandler",
+    "BoundJob",
+    "Dispatchable",
+    "Job",
+    "Request",
+    "SyncHandler",
+    "dispatch_many",
+    "field",
+    "requests_of",
+]
 
 T = TypeVar("T")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
-class _AsyncHandler(Protocol[R_co]):
+class AsyncHandler(Protocol[R_co]):
+    """A job whose `handle` is async."""
+
     def handle(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, R_co]: ...
 
 
-class _SyncHandler(Protocol[R_co]):
+class SyncHandler(Protocol[R_co]):
+    """A job whose `handle` is not."""
+
     def handle(self, *args: Any, **kwargs: Any) -> R_co: ...
 
 
@@ -58,17 +74,6 @@ def field(
 ) -> Any:
     """Describe a field of a job; `redact=True` keeps its value out of the job's repr, so out of logs and tracebacks."""
     return dataclasses.field(default=default, default_factory=default_factory, repr=not redact)
-
-
-@dataclass(frozen=True, slots=True)
-class JobHandle(Generic[R_co]):
-    """A dispatched job, held by who dispatched it."""
-
-    id: str
-    created: bool
-    """False where a unique job (or a job of the same id) was there already: the handle then points to that one."""
-    queue: str
-    connection: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,7 @@ class Job:
         tags: Sequence[str] | None = None,
         group: str | None = None,
         run_in: Literal["loop", "thread", "process"] | None = None,
+        keep_result: Seconds | None = None,
         on_shutdown: Literal["finish", "release"] | None = None,
         silenced: bool | None = None,
         abstract: bool = False,
@@ -181,9 +187,9 @@ class Job:
         """Called when a running job is about to be cancelled because its worker stops."""
 
     @overload
-    async def dispatch(self: _AsyncHandler[R], **options: Unpack[DispatchOptions]) -> JobHandle[R]: ...
+    async def dispatch(self: AsyncHandler[R], **options: Unpack[DispatchOptions]) -> JobHandle[R]: ...
     @overload
-    async def dispatch(self: _SyncHandler[R], **options: Unpack[DispatchOptions]) -> JobHandle[R]: ...
+    async def dispatch(self: SyncHandler[R], **options: Unpack[DispatchOptions]) -> JobHandle[R]: ...
     async def dispatch(self, **options: Unpack[DispatchOptions]) -> JobHandle[Any]:
         """Give the job to its queue. The arguments are checked and encoded before anything is sent.
 
@@ -196,11 +202,11 @@ class Job:
 
     @overload
     async def dispatch_if(
-        self: _AsyncHandler[R], condition: bool, /, **options: Unpack[DispatchOptions]
+        self: AsyncHandler[R], condition: bool, /, **options: Unpack[DispatchOptions]
     ) -> JobHandle[R] | None: ...
     @overload
     async def dispatch_if(
-        self: _SyncHandler[R], condition: bool, /, **options: Unpack[DispatchOptions]
+        self: SyncHandler[R], condition: bool, /, **options: Unpack[DispatchOptions]
     ) -> JobHandle[R] | None: ...
     async def dispatch_if(self, condition: bool, /, **options: Unpack[DispatchOptions]) -> JobHandle[Any] | None:
         """Dispatch if the condition holds."""
@@ -208,20 +214,20 @@ class Job:
 
     @overload
     async def dispatch_unless(
-        self: _AsyncHandler[R], condition: bool, /, **options: Unpack[DispatchOptions]
+        self: AsyncHandler[R], condition: bool, /, **options: Unpack[DispatchOptions]
     ) -> JobHandle[R] | None: ...
     @overload
     async def dispatch_unless(
-        self: _SyncHandler[R], condition: bool, /, **options: Unpack[DispatchOptions]
+        self: SyncHandler[R], condition: bool, /, **options: Unpack[DispatchOptions]
     ) -> JobHandle[R] | None: ...
     async def dispatch_unless(self, condition: bool, /, **options: Unpack[DispatchOptions]) -> JobHandle[Any] | None:
         """Dispatch unless the condition holds."""
         return None if condition else await _dispatch(Request(self, options))
 
     @overload
-    async def dispatch_sync(self: _AsyncHandler[R]) -> R: ...
+    async def dispatch_sync(self: AsyncHandler[R]) -> R: ...
     @overload
-    async def dispatch_sync(self: _SyncHandler[R]) -> R: ...
+    async def dispatch_sync(self: SyncHandler[R]) -> R: ...
     async def dispatch_sync(self) -> Any:
         """Run the job here and now, through its middleware, and return its result or raise its error."""
         return await host().dispatch_sync(Request(self, {}))

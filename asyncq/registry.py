@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from asyncq.config import project_root
@@ -54,6 +56,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._types: dict[str, type[Job]] = {}
+        """Those that were asked for: a class that nobody uses must not live on for having been seen here."""
         self._names: dict[type[Job], str] = {}
 
     def name(self, cls: type[Job]) -> str:
@@ -72,10 +75,10 @@ class Registry:
         """
         found = self._types.get(name)
         if found is None:
-            self.load()
-            found = self._types.get(name)
-        if found is None:
-            raise UnknownJob(f"no imported job is called {name!r}; {way_out(name)}")
+            found = self.load().get(name)
+            if found is None:
+                raise UnknownJob(f"no imported job is called {name!r}; {way_out(name)}")
+            self._types[name] = found
         return found
 
     def load(self) -> Mapping[str, type[Job]]:
@@ -84,12 +87,35 @@ class Registry:
         Raises:
             ConfigError: two classes have one name.
         """
-        types: dict[str, type[Job]] = {}
-        for cls in job_types():
-            for name in (name_of(cls), *cls.settings_.aliases):
-                types[name] = cls if name not in types else _one_of(name, types[name], cls)
-        self._types = types
-        return types
+        return self.check(lambda cls: None)
+
+    def check(self, look: Callable[[type[Job]], object]) -> Mapping[str, type[Job]]:
+        """Read all imported classes anew, call `look` with each, and return them by name.
+
+        A mistake in a class that nobody holds any more is none.
+
+        Raises:
+            ConfigError: two classes have one name, or `look` refuses one.
+        """
+        with suppress(ConfigError):
+            return _checked(look)
+        gc.collect()  # a class is part of cycles: without its last user it is still found until the collector comes
+        return _checked(look)
+
+
+def _checked(look: Callable[[type[Job]], object]) -> Mapping[str, type[Job]]:
+    types = _read()
+    for cls in set(types.values()):
+        look(cls)
+    return types
+
+
+def _read() -> dict[str, type[Job]]:
+    types: dict[str, type[Job]] = {}
+    for cls in job_types():
+        for name in (name_of(cls), *cls.settings_.aliases):
+            types[name] = cls if name not in types else _one_of(name, types[name], cls)
+    return types
 
 
 def way_out(name: str) -> str:

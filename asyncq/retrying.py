@@ -51,18 +51,18 @@ async def retry_jobs(engine: Engine, ids: Sequence[str]) -> Sequence[Retried]:
     return [found.get(id) or Retried(id, None, pushed=False) for id in ids]
 
 
-async def retry_all(engine: Engine, queue: str | None = None) -> AsyncIterator[Retried]:
-    """Do the same for every failed job, or for those of one queue; jobs that fail meanwhile are left alone."""
+async def retry_all(engine: Engine, queue: str | None = None, name: str | None = None) -> AsyncIterator[Retried]:
+    """Do the same for every failed job, or for those of one queue or name; jobs that fail meanwhile are left alone."""
     for store in failed_stores(engine):
-        for job in await _records(store, queue):
+        for job in await _records(store, queue, name):
             yield await _retry(engine, store, job)
 
 
-async def _records(store: FailedStore, queue: str | None) -> Sequence[FailedJob]:
+async def _records(store: FailedStore, queue: str | None, name: str | None) -> Sequence[FailedJob]:
     """Read all records before the first is pushed: pages would shift under the removals. Oldest first."""
     jobs: list[FailedJob] = []
     while True:
-        page = await store.page(queue=queue, limit=PAGE, offset=len(jobs))
+        page = await store.page(queue=queue, name=name, limit=PAGE, offset=len(jobs))
         jobs += page.items
         if len(page.items) < PAGE:
             return jobs[::-1]
@@ -81,6 +81,8 @@ async def _retry(engine: Engine, store: FailedStore, job: FailedJob) -> Retried:
     envelope = Envelope(job.id, job.queue, job.name, _body(engine, job), group=job.group, tags=job.tags)
     (pushed,) = await driver.push([envelope])
     if pushed.created:
+        if driver.stores.results is not None:
+            await driver.stores.results.forget([job.id])  # who waits for it waits for the next end
         await store.remove([job.id], until=job.failed_at)
     return Retried(job.id, job, pushed.created)
 

@@ -40,6 +40,7 @@ class Run:
         "started_at",
         "taken_at",
         "task",
+        "told_at",
     )
 
     def __init__(self, reservation: Reservation) -> None:
@@ -57,6 +58,8 @@ class Run:
         self.task: asyncio.Task[None] | None = None
         self.settlement: Settlement | None = None
         self.confirmed: asyncio.Future[bool] | None = None
+        self.told_at = float("-inf")
+        """Monotonic instant at which its progress was written last."""
 
     @property
     def name(self) -> str:
@@ -71,6 +74,11 @@ class Run:
     def called_off(self) -> bool:
         """True where it was cancelled, be it before its handler began."""
         return self.cause is not None
+
+    @property
+    def ends_its_job(self) -> bool:
+        """True where its settlement leaves nothing to run again."""
+        return self.settlement is not None and not isinstance(self.settlement.outcome, Released)
 
     def cancel(self, cause: Cause) -> None:
         """Cancel the handler; the first cause stays."""

@@ -4,23 +4,46 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
 
 from asyncq.contracts import Driver
+from asyncq.errors import NotOpen
 from asyncq.wiring import Engine, Setup
 
-__all__ = ["Session"]
+__all__ = ["Session", "loop_here"]
+
+
+def loop_here() -> asyncio.AbstractEventLoop:
+    """Return the running loop.
+
+    Raises:
+        NotOpen: none is running.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise NotOpen("no asyncio loop is running here; from plain code write asyncio.run(job.dispatch())") from None
 
 
 class Session:
-    """Counts its holders. `engine` is None while it is closed."""
+    """Counts its holders. `engine` is None while it is closed. `around` is entered as soon as there is an engine."""
 
-    def __init__(self, make_drivers: Callable[[], Mapping[str, Driver]], setup: Setup) -> None:
+    def __init__(
+        self,
+        make_drivers: Callable[[], Mapping[str, Driver]],
+        setup: Setup,
+        around: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
+    ) -> None:
         self._make_drivers = make_drivers
         self._setup = setup
+        self._around = around
         self._lock = asyncio.Lock()
         self._holders = 0
         self._stack = AsyncExitStack()
+        """Closes the drivers."""
+        self._inner = AsyncExitStack()
+        """Leaves `around`, while there still is an engine."""
         self._keepers: list[AsyncGenerator[None]] = []
         self.engine: Engine | None = None
 
@@ -28,7 +51,8 @@ class Session:
         """Open the drivers, or share them."""
         async with self._lock:
             if self.engine is None:
-                self.engine = await self._open()
+                await self._open()
+            assert self.engine is not None
             self._holders += 1
             return self.engine
 
@@ -37,9 +61,7 @@ class Session:
         async with self._lock:
             self._holders -= 1
             if self._holders == 0 and self.engine is not None:
-                engine, self.engine = self.engine, None
-                await engine.close()
-                await self._stack.aclose()
+                await self._close(self.engine)
 
     async def keep(self) -> Engine:
         """Hold the session until the loop ends: it then closes its async generators, the one hook without a task."""
@@ -56,10 +78,30 @@ class Session:
         finally:
             await self.release()
 
-    async def _open(self) -> Engine:
+    async def _open(self) -> None:
         async with AsyncExitStack() as stack:
             drivers = self._make_drivers()
             for driver in drivers.values():
                 await stack.enter_async_context(driver)
+            engine = Engine(drivers, self._setup)
+            if self._around is not None:
+                self.engine = engine  # what is dispatched in there goes through it
+                await self._enter_around(self._around)
             self._stack = stack.pop_all()
-        return Engine(drivers, self._setup)
+        self.engine = engine
+
+    async def _enter_around(self, around: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+        try:
+            await self._inner.enter_async_context(around())
+        except BaseException:
+            self.engine = None
+            raise
+
+    async def _close(self, engine: Engine) -> None:
+        try:
+            await engine.shared.close()
+            await self._inner.aclose()
+        finally:
+            self.engine = None
+            await engine.close()
+            await self._stack.aclose()

@@ -68,6 +68,8 @@ class JobSettings:
     tags: tuple[str, ...] = ()
     group: str | None = None
     run_in: Literal["loop", "thread", "process"] | None = None
+    keep_result: float = 0.0
+    """Seconds for which the end of the job, with its result, is kept."""
     on_shutdown: Literal["finish", "release"] = "finish"
     silenced: bool = False
 
@@ -79,7 +81,7 @@ class JobSettings:
 
 _NOT_INHERITED: Final = {"name": None, "aliases": ()}
 _COUNTS: Final = {"tries", "max_exceptions", "max_crashes"}
-_DURATIONS: Final = {"delay", "timeout", "retry_for", "unique_for"}
+_DURATIONS: Final = {"delay", "timeout", "retry_for", "unique_for", "keep_result"}
 _FLAGS: Final = {"fail_on_timeout", "unique", "silenced"}
 _TEXTS: Final = {"name", "connection", "group", "unique_scope"}
 _LISTS_OF_TEXT: Final = {"aliases", "tags", "unique_by"}

@@ -248,6 +248,10 @@ class ResultStore(Protocol):
         """Return the result as soon as it is there, or None after `timeout` seconds."""
         ...
 
+    async def forget(self, ids: Sequence[str], /) -> None:
+        """Forget these results, such as those of jobs that are to run again."""
+        ...
+
     async def prune(self) -> int:
         """Forget results whose time is over; returns how many."""
         ...

@@ -13,26 +13,32 @@ from asyncq.codec import Codec
 from asyncq.context import JobContext
 from asyncq.contracts import Driver, Inline
 from asyncq.courier import Courier
+from asyncq.current import Host
 from asyncq.dispatch import Packer
 from asyncq.errors import ConfigError
 from asyncq.events import JobQueued, JobQueueing, UniqueJobSkipped
 from asyncq.executor import Executor
+from asyncq.handle import JobHandle
+from asyncq.injector import Injector
 from asyncq.isolation import Isolation
-from asyncq.job import JobHandle, Request
+from asyncq.job import Request
 from asyncq.lines import Lines
 from asyncq.listeners import Listeners
 from asyncq.payload import Done, Envelope, Failed, Pushed, Released, Reservation
 from asyncq.pipeline import compose
 from asyncq.plugin import Pending, Plugin
 from asyncq.plugins.failed import KeepFailed
+from asyncq.plugins.results import KeepResults
 from asyncq.plugins.routing import Routing
 from asyncq.plugins.unique import UniqueJobs
-from asyncq.recipe import Places, Recipes
+from asyncq.progress import Teller
+from asyncq.recipe import Places, Recipes, Supply
 from asyncq.registry import Registry
 from asyncq.retry import Rules
 from asyncq.run import Run
 from asyncq.settings import Middleware
 from asyncq.stores import FailedStore
+from asyncq.supply import Shared
 from asyncq.threads import Threads
 
 __all__ = ["Engine", "Setup"]
@@ -55,6 +61,7 @@ class Setup:
     """Connection that keeps failed jobs; None: each connection its own."""
     listeners: Listeners
     registry: Registry
+    injector: Injector
 
 
 class Engine:
@@ -65,8 +72,10 @@ class Engine:
         self.setup = setup
         self.codec = Codec()
         self.lines = Lines()
+        self.shared = Shared()
         self.plugins: tuple[Plugin, ...] = (
             UniqueJobs(self.codec, self.driver),
+            KeepResults(self.codec),
             KeepFailed(),
             Routing({name: self._keeper_of_failed(name) for name in drivers}),
         )
@@ -113,26 +122,35 @@ class Engine:
     ) -> Executor:
         """Make what runs the jobs of one connection; `threads` is how many blocking handlers may run at once."""
         places = places or Places(Threads(threads), Isolation(threads))
+        supply = Supply(self.setup.injector, self.shared)
         return Executor(
             connection=connection,
             codec=self.codec,
             registry=self.setup.registry,
-            recipes=Recipes(self.plugins, self.setup.middleware, places, arm),
+            recipes=Recipes(self.plugins, self.setup.middleware, places, supply, arm),
             rules=rules,
             settlers=[plugin for plugin in self.plugins if type(plugin).settle is not Plugin.settle],
             listeners=self.setup.listeners,
             stopping=stopping,
             arm=arm,
             scope=type(anyio.CancelScope()),
+            teller=self._teller(connection),
             unknown_since={},
         )
 
-    async def dispatch(self, requests: Sequence[Request]) -> Sequence[JobHandle[Any]]:
-        """Push the jobs; answers in their order. All are encoded before the first is sent."""
+    def _teller(self, connection: str) -> Teller | None:
+        signals = self.driver(connection).stores.signals
+        return None if signals is None else Teller(signals, connection)
+
+    async def dispatch(self, requests: Sequence[Request], host: Host | None = None) -> Sequence[JobHandle[Any]]:
+        """Push the jobs; answers in their order. All are encoded before the first is sent.
+
+        The handles ask `host` what became of their jobs, by default the current app.
+        """
         pending = [self._packer.pack(request) for request in requests]
         pushed = await self._send(pending)
         return [
-            JobHandle(answer.id, answer.created, item.envelope.queue, item.connection)
+            JobHandle(answer.id, answer.created, item.envelope.queue, item.connection, type(item.job), host)
             for item, answer in zip(pending, pushed, strict=True)
         ]
 
@@ -176,7 +194,7 @@ class Engine:
         return run
 
     async def _run_here(self, envelope: Envelope, connection: str) -> Any:
-        executor = replace(self._inline, connection=connection)
+        executor = replace(self._inline, connection=connection, teller=self._teller(connection))
         attempt = 1
         while True:
             run = Run(reservation_of(envelope, attempt))

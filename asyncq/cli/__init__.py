@@ -20,7 +20,7 @@ def run(arguments: Sequence[str]) -> int:
     from asyncq.cli.commands import commands
 
     try:
-        commands()(list(arguments), prog_name="asyncq")
+        commands(arguments)(list(arguments), prog_name="asyncq")
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except AsyncqError as error:

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
 
 from asyncq.clock import iso
 
-__all__ = ["Row", "ago", "say", "when", "write_json", "write_pairs", "write_rows"]
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = [
+    "Row",
+    "ago",
+    "counted",
+    "forgotten",
+    "say",
+    "table_of",
+    "when",
+    "write_json",
+    "write_line",
+    "write_pairs",
+    "write_rows",
+]
 
 Row = Mapping[str, Any]
 _BREAKS: Final = str.maketrans({"\t": " ", "\n": " ", "\r": " "})
@@ -25,6 +40,11 @@ def write_json(value: Any) -> None:
     """Write one JSON document, indented on a terminal."""
     option = orjson.OPT_INDENT_2 if sys.stdout.isatty() else 0
     print(orjson.dumps(value, option=option | orjson.OPT_NON_STR_KEYS, default=str).decode())
+
+
+def write_line(value: Any) -> None:
+    """Write one JSON document in one line, at once: for what goes on."""
+    print(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=str).decode(), flush=True)
 
 
 def write_rows(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool, empty: str) -> None:
@@ -53,6 +73,16 @@ def write_pairs(pairs: Row, *, as_json: bool) -> None:
             print(f"{key}:", *(f"  {line}" for line in text.rstrip().splitlines()), sep="\n")
         else:
             print(f"{key:<{width}}  {text}")
+
+
+def counted(number: int, what: str) -> str:
+    """Return `1 job` or `1,234 jobs`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def forgotten(number: int, what: str) -> str:
+    """Return `1 job was forgotten` or `2 jobs were forgotten`."""
+    return f"{counted(number, what)} {'was' if number == 1 else 'were'} forgotten"
 
 
 def when(at: float | None) -> str | None:
@@ -84,6 +114,12 @@ def _text(value: Any) -> str:
 
 def _write_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
     from rich.console import Console
+
+    Console().print(table_of(rows, columns))
+
+
+def table_of(rows: Sequence[Row], columns: Sequence[str]) -> Table:
+    """Return the table that a terminal shows."""
     from rich.table import Table
     from rich.text import Text
 
@@ -95,7 +131,7 @@ def _write_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
         table.add_row(
             *(Text(_text(row.get(column)), style=_STYLES.get(_text(row.get(column)), "")) for column in columns)
         )
-    Console().print(table)
+    return table
 
 
-_STYLES: Final = {"ok": "green", "warning": "yellow", "problem": "red"}
+_STYLES: Final = {"ok": "green", "warning": "yellow", "problem": "red", "busy": "red"}

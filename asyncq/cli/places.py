@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asyncq.app import AsyncQ
+from asyncq.cli.failures import UsageError
 from asyncq.contracts import Inspectable
 from asyncq.registry import Registry
 from asyncq.wiring import Engine
 
-__all__ = ["Place", "all_places", "known_queues", "place_of", "places_of", "queues_to_read"]
+__all__ = ["Place", "all_places", "known_queues", "names_in", "place_of", "places_of", "queues_to_read"]
 
 Place = tuple[str, str]
 """A connection and a queue of it."""
@@ -23,11 +24,21 @@ def place_of(engine: Engine, text: str) -> Place:
     return engine.setup.default, text
 
 
+def names_in(texts: Sequence[str]) -> list[str]:
+    """Split `a,b` into names, each once.
+
+    Raises:
+        UsageError: one is empty.
+    """
+    names = list(dict.fromkeys(part.strip() for text in texts for part in text.split(",")))
+    if "" in names:
+        raise UsageError(f"a queue has no name in {', '.join(map(repr, texts))}; write for example mail,default")
+    return names
+
+
 async def places_of(engine: Engine, texts: Sequence[str]) -> Sequence[Place]:
     """Read the given queues; none given: every queue that holds a job."""
-    if texts:
-        return [place_of(engine, part.strip()) for text in texts for part in text.split(",")]
-    return await all_places(engine)
+    return [place_of(engine, name) for name in names_in(texts)] or await all_places(engine)
 
 
 async def all_places(engine: Engine) -> Sequence[Place]:

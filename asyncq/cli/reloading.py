@@ -1,4 +1,4 @@
-"""`asyncq work --reload`: runs the worker in a process of its own, and starts it anew when code changes."""
+"""Runs the worker of `listen` and `work --reload` in a process of its own, and starts it anew when code changes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _watch(interrupts: Interrupts) -> Iterable[set[tuple[Any, str]]]:
         watchfiles = import_module("watchfiles")
     except ImportError as error:
         raise MissingDependency(
-            "--reload watches files with the library watchfiles, which is not installed: pip install 'asyncq[reload]'"
+            "code is watched with the library watchfiles, which is not installed: pip install 'asyncq[reload]'"
         ) from error
     root = project_root()
     python_only = watchfiles.PythonFilter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asyncq.cli.failures import FAILED, UsageError
+from asyncq.cli.listing import has_to_know_jobs, name_in_full
 from asyncq.cli.output import say, write_json
 from asyncq.cli.session import with_engine
 from asyncq.retrying import Retried, retry_all, retry_jobs
@@ -13,14 +14,20 @@ from asyncq.wiring import Engine
 __all__ = ["retry_failed"]
 
 
-def retry_failed(asked: str | None, ids: Sequence[str], queue: str | None, *, as_json: bool) -> int:
-    """Retry jobs by id, all of them, or those of one queue; returns 1 where one could not be retried."""
-    everything = list(ids) == ["all"] or (not ids and queue is not None)
-    if not ids and queue is None:
-        raise UsageError("say what to retry: ids, `all`, or --queue NAME; `asyncq failed` lists the ids")
-    if not everything and (queue is not None or "all" in ids):
-        raise UsageError("retry takes ids, or all of them (`all`, --queue NAME), not both")
-    done = with_engine(asked, lambda engine: _retry(engine, None if everything else ids, queue, quiet=as_json))
+def retry_failed(asked: str | None, ids: Sequence[str], queue: str | None, name: str | None, *, as_json: bool) -> int:
+    """Retry jobs by id, all of them, or those of one queue or name; returns 1 where one could not be retried."""
+    filtered = queue is not None or name is not None
+    everything = list(ids) == ["all"] or (not ids and filtered)
+    if not ids and not filtered:
+        raise UsageError("say what to retry: ids, `all`, --queue NAME or --name JOB; `asyncq failed` lists the ids")
+    if not everything and (filtered or "all" in ids):
+        raise UsageError("retry takes ids, or all of them (`all`, --queue NAME, --name JOB), not both")
+    chosen = None if everything else ids
+
+    async def retry(engine: Engine) -> Sequence[Retried]:
+        return await _retry(engine, chosen, queue, name_in_full(engine, name), quiet=as_json)
+
+    done = with_engine(asked, retry, jobs=has_to_know_jobs(name))
     if as_json:
         write_json([_row(item) for item in done])
     elif not done:
@@ -28,14 +35,16 @@ def retry_failed(asked: str | None, ids: Sequence[str], queue: str | None, *, as
     return 0 if all(item.pushed for item in done) else FAILED
 
 
-async def _retry(engine: Engine, ids: Sequence[str] | None, queue: str | None, *, quiet: bool) -> Sequence[Retried]:
+async def _retry(
+    engine: Engine, ids: Sequence[str] | None, queue: str | None, name: str | None, *, quiet: bool
+) -> Sequence[Retried]:
     if ids is not None:
         answers = await retry_jobs(engine, list(dict.fromkeys(ids)))
         for item in () if quiet else answers:
             _tell(item)
         return answers
     done: list[Retried] = []
-    async for item in retry_all(engine, queue):
+    async for item in retry_all(engine, queue, name):
         done.append(item)
         if not quiet:
             _tell(item)

@@ -10,7 +10,8 @@ from asyncq.cli.failures import UsageError
 from asyncq.cli.output import say, write_json
 from asyncq.cli.session import with_engine
 from asyncq.errors import UnknownJob
-from asyncq.job import Job, JobHandle, Request
+from asyncq.handle import JobHandle
+from asyncq.job import Job, Request
 from asyncq.settings import DispatchOptions
 from asyncq.shape import fields_of
 from asyncq.wiring import Engine

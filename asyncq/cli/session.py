@@ -9,7 +9,7 @@ from typing import TypeVar
 from asyncq.discovery import Found, discover
 from asyncq.wiring import Engine
 
-__all__ = ["with_engine"]
+__all__ = ["in_engine", "with_engine"]
 
 T = TypeVar("T")
 
@@ -20,7 +20,12 @@ def with_engine(asked: str | None, call: Callable[[Engine], Awaitable[T]], *, jo
     `jobs` imports the modules of the jobs too: only for what has to know them, so that a mistake in one of them does
     not keep anybody from looking at the queues.
     """
-    return asyncio.run(_open(discover(asked, jobs=jobs), call))
+    return in_engine(discover(asked, jobs=jobs), call)
+
+
+def in_engine(found: Found, call: Callable[[Engine], Awaitable[T]]) -> T:
+    """Open an app that was found already, as often as one likes: a question to a person is no business of a loop."""
+    return asyncio.run(_open(found, call))
 
 
 async def _open(found: Found, call: Callable[[Engine], Awaitable[T]]) -> T:

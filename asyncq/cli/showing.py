@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 from asyncq.cli.failures import NotFound
 from asyncq.cli.listing import failed_row
 from asyncq.cli.output import when, write_pairs
+from asyncq.cli.paging import waiting_row
 from asyncq.cli.session import with_engine
 from asyncq.contracts import Findable
 from asyncq.errors import DecodeError, UnknownJob
@@ -49,20 +50,8 @@ async def _facts(engine: Engine, id: str, *, raw: bool) -> Mapping[str, Any]:
 
 
 def _waiting(job: WaitingJob, connection: str) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "job": job.name,
-        "state": job.state,
-        "queue": job.queue,
-        "connection": connection,
-        "due_at": when(job.due_at),
-        "attempts": job.attempts,
-        "exceptions": job.exceptions,
-        "crashes": job.crashes,
-        "tags": list(job.tags),
-        "group": job.group,
-        "unique_key": job.unique_key,
-    }
+    row = waiting_row(job, connection)
+    return {key: row[key] for key in ("id", "job", "state")} | dict(row)
 
 
 def _failed(job: FailedJob) -> dict[str, Any]:

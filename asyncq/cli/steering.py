@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from asyncq.cli.failures import UsageError
 from asyncq.cli.heartbeats import Heartbeat, heartbeats
-from asyncq.cli.output import say
+from asyncq.cli.output import Row, counted, say, write_json
 from asyncq.cli.places import Place, place_of
 from asyncq.cli.session import with_engine
 from asyncq.errors import NotSupported
@@ -18,11 +20,18 @@ from asyncq.worker.control import PAUSE_ALL, RESTART, pause_name
 
 __all__ = ["pause", "restart", "resume"]
 
+ALL: Final = "*"
+"""Stands for every queue of a connection."""
 
-def restart(asked: str | None) -> None:
+
+def restart(asked: str | None, *, as_json: bool) -> None:
     """Let every worker end after the jobs that it runs."""
     workers = with_engine(asked, _restart)
-    say(f"restart: {_count(workers)} will end when their jobs are done; what supervises them starts new ones")
+    if as_json:
+        write_json({"workers": [{"connection": beat.connection, "name": beat.name} for beat in workers]})
+    else:
+        told = counted(len(workers), "worker")
+        say(f"restart: {told} will end when their jobs are done; what supervises them starts new ones")
 
 
 async def _restart(engine: Engine) -> Sequence[Heartbeat]:
@@ -32,19 +41,47 @@ async def _restart(engine: Engine) -> Sequence[Heartbeat]:
     return await heartbeats(engine)
 
 
-def pause(asked: str | None, queue: str | None, *, everything: bool, seconds: float | None) -> None:
+def pause(asked: str | None, queue: str | None, *, everything: bool, seconds: float | None, as_json: bool) -> None:
     """Let workers take no more jobs of a queue, or of all."""
     _one_of(queue, everything=everything)
-    what = with_engine(asked, lambda engine: _pause(engine, queue, seconds))
+    places = with_engine(asked, lambda engine: _pause(engine, queue, seconds))
+    if as_json:
+        write_json([{**_row(place), "seconds": seconds} for place in places])
+        return
     until = "until `asyncq resume`" if seconds is None else f"for {seconds:g} s"
-    say(f"{what} is paused {until}; jobs that run go on to their end, and new ones may be dispatched")
+    say(f"{_named(places)} is paused {until}; jobs that run go on to their end, and new ones may be dispatched")
 
 
-def resume(asked: str | None, queue: str | None, *, everything: bool) -> None:
+def resume(asked: str | None, queue: str | None, *, everything: bool, as_json: bool) -> None:
     """Let workers take jobs of a queue again, or lift the pause of all; each pause is lifted by itself."""
     _one_of(queue, everything=everything)
-    for line in with_engine(asked, lambda engine: _resume(engine, queue)):
+    resumed = with_engine(asked, lambda engine: _resume(engine, queue))
+    if as_json:
+        write_json({"resumed": list(map(_row, resumed.lifted)), "still_paused": list(map(_row, resumed.still_paused))})
+        return
+    for line in resumed.lines():
         say(line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Resumed:
+    """What became of a wish to go on. A queue called `*` is every queue of its connection."""
+
+    asked: Place
+    lifted: Sequence[Place]
+    still_paused: Sequence[Place]
+    """What keeps the queues that were asked for from going on."""
+
+    def lines(self) -> Iterator[str]:
+        """Tell it to a person."""
+        if self.asked[1] != ALL:
+            yield f"{_named([self.asked])} {'goes on' if self.lifted else 'was not paused'}"
+            if self.still_paused:
+                yield "but all queues are paused; `asyncq resume --all` lifts that"
+            return
+        yield "every queue goes on" if self.lifted else "there was no pause of all queues"
+        for connection, queue in self.still_paused:
+            yield f"queue {queue} of {connection} is paused by itself; `asyncq resume {connection}:{queue}`"
 
 
 def _one_of(queue: str | None, *, everything: bool) -> None:
@@ -52,48 +89,52 @@ def _one_of(queue: str | None, *, everything: bool) -> None:
         raise UsageError("say which queue ([connection:]queue), or --all for every queue; one of the two")
 
 
-async def _pause(engine: Engine, queue: str | None, seconds: float | None) -> str:
+async def _pause(engine: Engine, queue: str | None, seconds: float | None) -> Sequence[Place]:
     if queue is None:
         for store in _stores(engine).values():
             await store.put(PAUSE_ALL, b"1", ttl=seconds)
-        places: Sequence[Place] = [(name, "*") for name in _stores(engine)]
+        places: Sequence[Place] = [(name, ALL) for name in _stores(engine)]
     else:
         places = [place_of(engine, queue)]
         await _store(engine, places[0][0]).put(pause_name(*places[0]), b"1", ttl=seconds)
     for connection, name in places:
         await engine.setup.listeners.emit(QueuePaused(connection, name, seconds))
-    return _named(places)
+    return places
 
 
-async def _resume(engine: Engine, queue: str | None) -> Sequence[str]:
-    if queue is None:
-        stores = _stores(engine)
-        lifted = [name for name, store in stores.items() if await store.forget([PAUSE_ALL])]
-        for name in lifted:
-            await engine.setup.listeners.emit(QueueResumed(name, "*"))
-        said = "every queue goes on" if lifted else "there was no pause of all queues"
-        return [said, *[line for name, store in stores.items() for line in await _still_paused(name, store)]]
-    place = place_of(engine, queue)
-    store = _store(engine, place[0])
-    if not await store.forget([pause_name(*place)]):
-        lines = [f"{_named([place])} was not paused"]
-    else:
+async def _resume(engine: Engine, queue: str | None) -> _Resumed:
+    resumed = await (_resume_all(engine) if queue is None else _resume_one(engine, place_of(engine, queue)))
+    for place in resumed.lifted:
         await engine.setup.listeners.emit(QueueResumed(*place))
-        lines = [f"{_named([place])} goes on"]
-    if PAUSE_ALL in await store.get([PAUSE_ALL]):
-        lines.append("but all queues are paused; `asyncq resume --all` lifts that")
-    return lines
+    return resumed
 
 
-async def _still_paused(connection: str, store: SignalStore) -> Sequence[str]:
+async def _resume_all(engine: Engine) -> _Resumed:
+    stores = _stores(engine)
+    lifted = [(name, ALL) for name, store in stores.items() if await store.forget([PAUSE_ALL])]
+    left = [place for name, store in stores.items() for place in await _paused(name, store)]
+    return _Resumed((engine.setup.default, ALL), lifted, left)
+
+
+async def _resume_one(engine: Engine, place: Place) -> _Resumed:
+    store = _store(engine, place[0])
+    lifted = [place] if await store.forget([pause_name(*place)]) else []
+    left = [(place[0], ALL)] if PAUSE_ALL in await store.get([PAUSE_ALL]) else []
+    return _Resumed(place, lifted, left)
+
+
+async def _paused(connection: str, store: SignalStore) -> Sequence[Place]:
     prefix = pause_name(connection, "")
-    names = [signal.name.removeprefix(prefix) for signal in await store.page(prefix)]
-    return [f"queue {name} of {connection} is paused by itself; `asyncq resume {connection}:{name}`" for name in names]
+    return [(connection, signal.name.removeprefix(prefix)) for signal in await store.page(prefix)]
 
 
 def _named(places: Sequence[Place]) -> str:
     (connection, queue) = places[0]
-    return "every queue" if queue == "*" else f"queue {queue} of {connection}"
+    return "every queue" if queue == ALL else f"queue {queue} of {connection}"
+
+
+def _row(place: Place) -> Row:
+    return {"connection": place[0], "queue": place[1]}
 
 
 def _stores(engine: Engine) -> dict[str, SignalStore]:
@@ -110,7 +151,3 @@ def _store(engine: Engine, connection: str) -> SignalStore:
     if store is None:
         raise NotSupported(f"connection {connection!r} keeps no signals, so that its workers can be told nothing")
     return store
-
-
-def _count(workers: Sequence[Heartbeat]) -> str:
-    return "1 worker" if len(workers) == 1 else f"{len(workers)} workers"

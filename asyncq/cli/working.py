@@ -94,10 +94,20 @@ def run_work(call: WorkCall, arguments: Sequence[str]) -> int:
         child = ["--child", *without_option(arguments, "--processes", takes_value=True)]
         return run_processes(child, call.processes, call.options.grace)
     if call.verbosity:
-        logs.log_jobs(found.app)
+        _tell_each_job(found, call)
     from asyncq.worker.process import run_process
 
     return run_process(found.app, call.options)
+
+
+def _tell_each_job(found: Found, call: WorkCall) -> None:
+    """Show a short line on a terminal, where a log is hard to read; log two anywhere else."""
+    if call.verbosity == 1 and not call.as_json and sys.stderr.isatty():
+        from asyncq.cli.ticker import show_jobs
+
+        show_jobs(found.app)
+    else:
+        logs.log_jobs(found.app)
 
 
 def without_option(arguments: Sequence[str], name: str, *, takes_value: bool = False) -> list[str]:

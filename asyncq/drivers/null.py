@@ -265,6 +265,9 @@ class NullResults:
         await self._clock.wait(max(0.0, timeout))
         return None
 
+    async def forget(self, ids: Sequence[str], /) -> None:
+        """There is none."""
+
     async def prune(self) -> int:
         """There was none."""
         return 0

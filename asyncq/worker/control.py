@@ -1,4 +1,4 @@
-"""Follows the signals that commands put into the store: pauses and restarts; puts the worker's heartbeat there."""
+"""Follows the signals in the store: pauses, restarts, wishes to cancel; puts the worker's heartbeat there."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from asyncq.events import Event, WorkerQueuePaused, WorkerQueueResumed
 from asyncq.listeners import Listeners
 from asyncq.records import Signal
 from asyncq.stores import Changes, SignalStore, Telling
+from asyncq.worker.cancels import Cancels
 from asyncq.worker.desk import Desk
 from asyncq.worker.ending import resident_mb
 from asyncq.worker.options import WorkerOptions
@@ -61,12 +62,21 @@ class Control:
     """At most one command a second: the flags, and each ten seconds, or where its readiness changed, the heartbeat."""
 
     def __init__(
-        self, driver: Driver, desk: Desk, stop: Stop, pump: Pump, *, listeners: Listeners, options: WorkerOptions
+        self,
+        driver: Driver,
+        desk: Desk,
+        stop: Stop,
+        pump: Pump,
+        *,
+        cancels: Cancels,
+        listeners: Listeners,
+        options: WorkerOptions,
     ) -> None:
         self._driver = driver
         self._desk = desk
         self._stop = stop
         self._pump = pump
+        self._cancels = cancels
         self._listeners = listeners
         self._options = options
         self._started_at = time.time()
@@ -76,7 +86,7 @@ class Control:
         """What the last heartbeat said."""
         self.looked = anyio.Event()
         """Set when it is known which queues are paused."""
-        self._flags = [PAUSE_ALL, RESTART, *(pause_name(driver.name, spec.name) for spec in desk.queues)]
+        self._flags = [PAUSE_ALL, RESTART, cancels.flag, *(pause_name(driver.name, spec.name) for spec in desk.queues)]
 
     async def run(self) -> None:
         """Follow the signals until cancelled; the heartbeat is taken away at the end."""
@@ -105,6 +115,7 @@ class Control:
                 flags = await signals.get(self._flags)
                 self._restart = flags[RESTART].value if RESTART in flags else None
                 await self._heed(flags)
+                await self._cancels.heed(signals, flags.get(self._cancels.flag))
                 self.looked.set()  # before anything is written: a full disk must not keep us from emptying the queue
                 await self._beat(signals)
                 return
@@ -142,6 +153,7 @@ class Control:
         if value != self._restart:
             self._stop.request("restart_signal")
         await self._heed(flags)
+        await self._cancels.heed(signals, flags.get(self._cancels.flag))
 
     async def _heed(self, flags: Mapping[str, Signal]) -> None:
         if self._options.force:

@@ -43,6 +43,7 @@ async def embedded_worker(app: AsyncQ, options: WorkerOptions) -> AsyncGenerator
     """
     supervisor = Supervisor(await app.engine(), options, warn)
     task = asyncio.get_running_loop().create_task(supervisor.run(), name=f"asyncq-worker-{options.name}")
+    task.add_done_callback(_tell_broken)
     error: BaseException | None = None
     problem: BaseException | None = None
     try:
@@ -56,6 +57,12 @@ async def embedded_worker(app: AsyncQ, options: WorkerOptions) -> AsyncGenerator
             problem = await _drained(supervisor, task)
         if problem is not None and error is None:
             raise problem  # else what ended the block, a cancellation perhaps, is what the caller must hear
+
+
+def _tell_broken(task: asyncio.Task[None]) -> None:
+    """Say at once that the worker is gone; its block may last as long as the host."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("%s ended by an error; nothing is worked on here any more", task.get_name(), exc_info=error)
 
 
 async def _drained(supervisor: Supervisor, task: asyncio.Task[None]) -> BaseException | None:

@@ -11,6 +11,7 @@ from asyncq.errors import JobSignal, TooManyExceptions
 from asyncq.events import (
     Event,
     JobAttempted,
+    JobCancelled,
     JobExceptionOccurred,
     JobFailed,
     JobInterrupted,
@@ -20,7 +21,7 @@ from asyncq.events import (
     JobTimedOut,
 )
 from asyncq.listeners import Listeners
-from asyncq.payload import Done, Failed, Outcome, Released
+from asyncq.payload import Cancelled, Done, Failed, Outcome, Released
 from asyncq.retry import describe
 from asyncq.run import Facts, Run
 
@@ -60,6 +61,8 @@ class Report:
             level = logging.WARNING if outcome.count == "exception" else logging.INFO
             delay, told = outcome.delay or 0.0, _told(outcome)
             _log.log(level, "%s %s goes back for %.3g s: %s", run.name, item.id, delay, told, extra=extra)
+        elif isinstance(outcome, Cancelled):
+            _log.info("%s %s was cancelled: %s", run.name, item.id, outcome.reason, extra=extra)
         else:
             _log.debug("%s %s done in %.1f ms", run.name, item.id, 1e3 * extra["duration"], extra=extra)
 
@@ -98,6 +101,8 @@ class Report:
             yield JobFailed(*facts, outcome.error)
         elif isinstance(outcome, Released):
             yield self._release(facts, outcome, raised)
+        elif isinstance(outcome, Cancelled):
+            yield JobCancelled(*facts, outcome.reason)
         else:
             took = time.monotonic() - run.started_at
             yield JobProcessed(*facts, took, outcome.result if isinstance(outcome, Done) else None)
@@ -115,6 +120,8 @@ def _fate(outcome: Outcome | None) -> tuple[str, str]:
     """Return what happened in an attempt, and what became of the job."""
     if isinstance(outcome, Failed):
         return "failed", "failed"
+    if isinstance(outcome, Cancelled):
+        return "cancelled", "deleted"
     if not isinstance(outcome, Released):
         return "success", "deleted"
     if outcome.count == "nothing":

@@ -16,12 +16,13 @@ from asyncq.errors import ConfigError
 from asyncq.events import LoopBlocked, WorkerInterrupted, WorkerPausing, WorkerResuming, WorkerStarting, WorkerStopping
 from asyncq.isolation import Isolation
 from asyncq.job import Job
-from asyncq.payload import Failed, Released
+from asyncq.payload import Cancelled, Failed, Outcome, Released
 from asyncq.recipe import Places
 from asyncq.run import Run
 from asyncq.threads import Threads
 from asyncq.wiring import Engine
 from asyncq.worker.announcer import Announcer
+from asyncq.worker.cancels import Cancels
 from asyncq.worker.control import Control
 from asyncq.worker.deadlines import Deadlines
 from asyncq.worker.desk import Desk
@@ -68,14 +69,15 @@ class Supervisor:
         self.pump = Pump(self.driver, self.desk, self.stop, self._start, self._announcer)
         self._report = Report(listeners, self.driver.name)
         self._relay = Relay(engine, self.driver, self.desk)
-        self.pump.settled = self._relay.note
+        self._cancels = Cancels(self.driver.name, self.desk, self._deadlines, self._settle_soon)
+        self.pump.settled = self._note_settled
         self._enforce = enforce
         self._keeper = KeeperThread(self.driver.keeper(), self.desk, self.driver.lease, self._lost)
         self._jobs = Nursery()
+        engine.setup.registry.check(self._prepare)
 
     async def run(self) -> None:
         """Work until a stop was asked for and everything is settled or handed back."""
-        self._prepare()
         await self._announcer.tell(WorkerStarting)
         watch = LoopWatch(self.desk, self.stop, self.options.cancel_grace, self._enforce_here, self._tell_blocked)
         self._keeper.watch(watch)
@@ -91,16 +93,25 @@ class Supervisor:
         self._threads.close()
         await self._announcer.tell(WorkerStopping, reason=self.stop.reason, jobs=self.desk.done)
 
-    def _prepare(self) -> None:
-        """Find now, and not in the middle of a run, what is wrong with a job class or slow at its first use."""
-        for cls in set(self.engine.setup.registry.load().values()):
+    def _prepare(self, cls: type[Job]) -> None:
+        """Find now, and not in the middle of a run, what is wrong with a job class or slow at its first use.
+
+        A class inside a function may belong to another app, or to a test that is over: its own runs tell of its faults.
+        """
+        try:
             self.executor.recipes.of(cls)
             self.engine.codec.shape(cls)
+        except ConfigError as error:
+            if "<locals>" not in cls.__qualname__:
+                raise
+            _log.warning("jobs of a class that was defined in a function will fail: %s", error)
 
     def _start_siblings(self, start: Callable[..., object]) -> Control:
         start(Shutdown(self.stop, self.desk, self._deadlines, self.executor).run)
         listeners, options = self.executor.listeners, self.options
-        control = Control(self.driver, self.desk, self.stop, self.pump, listeners=listeners, options=options)
+        control = Control(
+            self.driver, self.desk, self.stop, self.pump, cancels=self._cancels, listeners=listeners, options=options
+        )
         start(control.run)
         start(Ending(self.driver, self.desk, self.stop, self.pump, self.options).run)
         start(Suspects(self.driver, self.desk, self.stop, self.pump, self._start).run)
@@ -134,7 +145,13 @@ class Supervisor:
             self.desk.hand_back(run)
         await self.pump.run()
 
+    def _note_settled(self, runs: list[Run]) -> None:
+        self._relay.note(runs)
+        self._cancels.note(runs)
+
     def _start(self, run: Run) -> None:
+        if self._cancels.catches(run):
+            return
         self.desk.running.add(run)
         self._keeper.wake()
         run.task = self._jobs.start(self._work, run, name=run.reservation.id)
@@ -170,17 +187,26 @@ class Supervisor:
         _log.error("%s %s does not react to being cancelled; its slot is lost", run.name, run.reservation.id)
         self.desk.running.discard(run)
         self.desk.stuck.add(run)
-        _ = self._jobs.start(self._settle_abandoned, run, name=run.reservation.id)
+        self._settle_soon(run)
         if len(self.desk.stuck) >= self.options.concurrency or self._threads.exhausted:
             self.stop.request("stuck", code=1)
 
-    async def _settle_abandoned(self, run: Run) -> None:
+    def _settle_soon(self, run: Run) -> None:
+        _ = self._jobs.start(self._settle_by_cause, run, name=run.reservation.id)
+
+    async def _settle_by_cause(self, run: Run) -> None:
+        """Settle a run whose handler has no say in it: it was given up, or has not begun."""
+        outcome: Outcome
         if run.cause == "timeout":
             outcome = self.executor.timed_out(run)
             if isinstance(outcome, Failed):
                 await self.executor.tell_failed(run, outcome.error)
+        elif run.cause == "user":
+            outcome = Cancelled("user")
         else:
             outcome = Released(None, "nothing", reason=run.cause)
+        if run.confirmed is None and self.executor.listeners.active:
+            run.confirmed = asyncio.get_running_loop().create_future()
         run.settlement = self.executor.conclude(run, outcome)
         self.desk.end(run)
         self._report.log(run)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
-from asyncq import Job, JobContext
+from asyncq import Depends, Job, JobContext
 
-__all__ = ["DEEDS", "InProcess", "Nap"]
+__all__ = ["DEEDS", "InProcess", "Nap", "Supplied"]
 
 
 class Nap(Job, run_in="process"):
@@ -92,3 +92,16 @@ DEEDS: dict[str, Callable[[JobContext, bytes], Any]] = {
     "print": _print,
     "group": _group,
 }
+
+
+def _plain() -> Iterator[str]:
+    yield "sync in the child"
+
+
+async def _async() -> str:
+    return "async in the child"
+
+
+class Supplied(Job, run_in="process"):
+    def handle(self, one: Annotated[str, Depends(_plain)], two: Annotated[str, Depends(_async)]) -> list[str]:
+        return [one, two]

@@ -16,7 +16,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 
 import asyncq
@@ -179,7 +178,8 @@ async def nothing_to_inject(app: AsyncQ) -> None:
 
         async def handle(self, mailer: int) -> None: ...
 
-    await Mail().dispatch()
+    async with app.worker():
+        pytest.fail(f"it started with {Mail}")
 
 
 async def field_for_type_checkers(app: AsyncQ) -> None:
@@ -198,7 +198,8 @@ async def parameter_for_type_checkers(app: AsyncQ) -> None:
 
         async def handle(self, share: Fraction) -> None: ...
 
-    await Mail().dispatch()
+    async with app.worker():
+        pytest.fail(f"it started with {Mail}")
 
 
 def variable_arguments(app: AsyncQ) -> None:
@@ -283,8 +284,8 @@ CLASSES: dict[str, Mistake] = {
     "a parameter that nothing can be injected into": Mistake(
         nothing_to_inject,
         ConfigError,
-        "Mail.handle: nothing can be injected into 'mailer' ('int'); annotate it with JobContext, give it a default, "
-        "or make it a field of the job",
+        "Mail.handle: nothing can be injected into 'mailer' (<class 'int'>); annotate it with JobContext or with "
+        "Annotated[…, Depends(…)], give it a default, or make it a field of the job",
     ),
     "a field's type under TYPE_CHECKING": Mistake(
         field_for_type_checkers,
@@ -451,7 +452,7 @@ def worker(*queues: Any, **options: Any) -> Callable[[AsyncQ], Any]:
 def worker_on(url: str) -> Callable[[AsyncQ], Any]:
     async def start(app: AsyncQ) -> None:
         async with AsyncQ(url) as other, other.worker():
-            await anyio.sleep(5)  # the worker's refusal ends this
+            pytest.fail("it started")
 
     return start
 

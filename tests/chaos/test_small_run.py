@@ -18,7 +18,7 @@ pytestmark = pytest.mark.flaky(reruns=2)
 def prove(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Make a run with few jobs and a short lease, and keep its histories in the test's folder."""
     command = [sys.executable, "-m", "benchmarks.chaos", "--keep", str(folder / "run"), "--workers", "2"]
-    small = ["--jobs", "150", "--kills", "4", "--stalls", "0", "--lease", "1", "--long", "4", "--limit", "60"]
+    small = ["--jobs", "400", "--kills", "4", "--stalls", "0", "--lease", "1", "--long", "4", "--limit", "60"]
     small += ["--server-kills", "0"]
     # The machine of the tests is shared: how soon jobs start again is what `make chaos` judges, alone.
     small += ["--slack", "30"]

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from tests.cli.quick import run_quickly
 from tests.support import waiting
 from tests.support.root import ROOT
 
-__all__ = ["JOBS", "Answer", "Project", "Worker", "project_with", "until"]
+__all__ = ["JOBS", "Answer", "Project", "Terminal", "Worker", "project_with", "until"]
 
 LIMIT = 30
 """Seconds that any command may take; a limit against hanging, no measure."""
@@ -129,6 +130,35 @@ class Worker:
         assert text in self.log(), self.log()
 
 
+class Terminal:
+    """A command that thinks it talks to a person."""
+
+    def __init__(self, process: subprocess.Popen[bytes], screen: int) -> None:
+        self.process = process
+        self._screen = screen
+        self._shown = b""
+
+    def type(self, text: str) -> None:
+        """Press keys."""
+        os.write(self._screen, text.encode())
+
+    def shown(self) -> str:
+        """Return all that has been shown so far."""
+        while select.select([self._screen], [], [], 0)[0] and (more := _read(self._screen)):
+            self._shown += more
+        return self._shown.decode().replace("\r\n", "\n")
+
+    def wait_for(self, text: str) -> None:
+        """Wait until something is shown."""
+        until(lambda: text in self.shown() or self.process.poll() is not None, f"{text!r} on the screen")
+        assert text in self.shown(), self.shown()
+
+    def wait(self) -> int:
+        """Wait for its end; returns the exit code."""
+        until(lambda: (self.shown(), self.process.poll() is not None)[1], "the end of the command")
+        return self.process.returncode
+
+
 class Project:
     """A folder with a `pyproject.toml`, and jobs."""
 
@@ -176,6 +206,32 @@ class Project:
         os.close(screen)
         process.communicate(timeout=LIMIT)
         return shown.decode().replace("\r\n", "\n")
+
+    def at_terminal(self, *arguments: str, typed: str = "", **variables: str) -> Answer:
+        """Run a command with a terminal on all sides, where somebody types; `out` is all that it shows."""
+        with self.terminal(*arguments, **variables) as terminal:
+            terminal.type(typed)
+            return Answer(terminal.wait(), terminal.shown(), "")
+
+    @contextmanager
+    def terminal(self, *arguments: str, **variables: str) -> Generator[Terminal]:
+        """Start a command with a terminal on all sides; it is ended with the block."""
+        screen, end = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "asyncq", *arguments],
+            cwd=self.folder,
+            env=environment({"TERM": "xterm-256color", "COLUMNS": "160", **variables}),
+            stdin=end,
+            stdout=end,
+            stderr=end,
+        )
+        os.close(end)
+        try:
+            yield Terminal(process, screen)
+        finally:
+            process.kill()
+            process.wait()
+            os.close(screen)
 
     def push(self, *names: str, delay: float = 0, **fields: Any) -> list[str]:
         """Put jobs into their queues from here, which is quicker than a process for each; returns their ids."""

@@ -25,7 +25,10 @@ from tests.support.root import ROOT
 
 __all__ = ["run_quickly"]
 
-CLI = ("commands", "doctor", "migrating", "repeating", "sending", "showing", "steering", "working")
+CLI = (
+    *("clearing", "commands", "doctor", "forgetting", "migrating", "monitoring", "paging", "repeating", "sending"),
+    *("showing", "steering", "working"),
+)
 MODULES = (*(f"asyncq.cli.{name}" for name in CLI), "asyncq.drivers.sqlite", "asyncq.worker.process")
 
 

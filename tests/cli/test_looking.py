@@ -268,6 +268,7 @@ def test_health_is_0_with_a_worker_and_1_without(project: Project) -> None:
 
 def test_help_names_every_command(project: Project) -> None:
     text = project.ok("--help").out
-    looks = ("about", "doctor", "health", "size", "failed", "show")
-    for name in (*looks, "work", "dispatch", "retry", "restart", "pause", "resume", "migrate", "demo"):
+    looks = ("about", "doctor", "health", "size", "monitor", "jobs", "failed", "show")
+    changes = ("dispatch", "clear", "retry", "forget", "flush", "prune-failed", "restart", "pause", "resume")
+    for name in (*looks, *changes, "work", "listen", "make", "migrate", "table", "bench", "demo"):
         assert f"\n  {name} " in text

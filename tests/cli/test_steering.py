@@ -85,3 +85,34 @@ def test_it_must_be_clear_what_is_paused(project: Project, verb: str, arguments:
     answer = project.run(verb, *arguments)
     assert answer.code == 2
     assert "or --all for every queue; one of the two" in answer.err
+
+
+def test_what_workers_are_told_is_reported_in_json_too(project: Project) -> None:
+    paused = [{"connection": "default", "queue": "mail", "seconds": None}]
+    assert project.json("pause", "mail") == paused
+    assert project.json("pause", "--all", "--for", "60") == [{"connection": "default", "queue": "*", "seconds": 60.0}]
+    mail, everything = {"connection": "default", "queue": "mail"}, {"connection": "default", "queue": "*"}
+    assert project.json("resume", "mail") == {"resumed": [mail], "still_paused": [everything]}
+    assert project.json("resume", "mail") == {"resumed": [], "still_paused": [everything]}
+    project.ok("pause", "mail")
+    assert project.json("resume", "--all") == {"resumed": [everything], "still_paused": [mail]}
+    assert project.json("restart") == {"workers": []}
+
+
+def test_restart_names_the_workers_in_json(project: Project) -> None:
+    worker = project.start("--name", "one")
+    until(project.workers, "a heartbeat")
+    assert project.json("restart") == {"workers": [{"connection": "default", "name": "one"}]}
+    assert worker.wait() == 0
+
+
+def test_continue_is_another_name_of_resume(project: Project) -> None:
+    project.ok("pause", "mail")
+    assert project.ok("continue", "mail").err == "queue mail of default goes on\n"
+    assert "\n  continue " not in project.ok("--help").out
+
+
+def test_telling_workers_on_a_terminal_is_a_line_without_colours(project: Project) -> None:
+    answer = project.at_terminal("pause", "mail")
+    assert (answer.code, "\x1b" in answer.out) == (0, False)
+    assert answer.out.startswith("queue mail of default is paused until `asyncq resume`")

@@ -77,6 +77,18 @@ async def test_waiting_for_a_result_ends_with_its_timeout(backend: Backend, resu
     assert got == [None]
 
 
+async def test_a_forgotten_result_is_gone_and_may_come_again(backend: Backend, results: ResultStore) -> None:
+    for id in ("a", "b", "c"):
+        await results.put(StoredResult(id, b"1", backend.unit * 9))
+    await results.forget(["a", "b", "unknown"])
+    await results.forget([])
+    assert [await results.get(id) for id in ("a", "b")] == [None, None]
+    assert await results.get("c") is not None
+    assert await results.wait("a", timeout=0.0) is None
+    await results.put(StoredResult("a", b"2", backend.unit * 9))
+    assert there(await results.wait("a", timeout=10.0)).body == b"2"
+
+
 @pytest.mark.needs("prunes_results")
 async def test_prune_forgets_what_is_over(backend: Backend, results: ResultStore) -> None:
     await results.put(StoredResult("a", b"1", backend.unit))

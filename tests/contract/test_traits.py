@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from asyncq.contracts import Clearable, Driver, Findable, Inline, Inspectable, Installable, Running, Turning
+from asyncq.errors import ConfigError
 from asyncq.payload import Traits
 from tests.contract.backends import Backend
 from tests.contract.jobs import ids, push, reserve
@@ -47,6 +48,18 @@ async def test_a_closed_driver_can_be_opened_again(backend: Backend) -> None:
             await push(driver, name)
     async with backend.fresh() as other:
         assert ids(await reserve(other)) == ["a", "b"]
+
+
+@pytest.mark.needs("installable")
+def test_the_script_of_the_tables_needs_no_broker(backend: Backend) -> None:
+    driver = backend.make()
+    assert isinstance(driver, Installable)
+    version, statements = driver.script()
+    assert version >= 1
+    assert statements
+    assert driver.script(version) == (version, [])
+    with pytest.raises(ConfigError, match=f"no tables of version {version + 1}"):
+        driver.script(version + 1)
 
 
 @pytest.mark.needs("installable")

@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
+from asyncq.cli.commands.line import Line
+
 __all__ = ["add_to"]
 
 
-def add_to(line: typer.Typer) -> None:
+def add_to(line: Line) -> None:
     """Add the command."""
-    line.command("demo")(show_demo)
+    line.add(show_demo, "demo")
 
 
 def show_demo(
@@ -23,6 +25,9 @@ def show_demo(
         typer.Argument(metavar="FOLDER…", exists=True, file_okay=False, help="By default Python's standard library."),
     ] = None,
 ) -> None:
-    """Show a queue at work on folders of Python files, in a fresh project below .asyncq."""
+    """Show a queue at work, on folders of Python files.
+
+    It has a fresh project below .asyncq.
+    """
     code: int = import_module("asyncq.cli.demo").demo(folders or ())
     raise typer.Exit(code)

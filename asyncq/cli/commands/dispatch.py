@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
+from asyncq.cli.commands.line import Line
 from asyncq.cli.commands.options import App, AsJson, finite
 
 __all__ = ["add_to"]
 
 
-def add_to(line: typer.Typer) -> None:
+def add_to(line: Line) -> None:
     """Add the command."""
-    line.command()(dispatch)
+    line.add(dispatch, "dispatch")
 
 
 def dispatch(

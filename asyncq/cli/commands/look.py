@@ -6,27 +6,28 @@ from typing import Annotated
 
 import typer
 
+from asyncq.cli.commands.line import Line
 from asyncq.cli.commands.options import App, AsJson
 
 __all__ = ["add_to"]
 
 
-def add_to(line: typer.Typer) -> None:
+def add_to(line: Line) -> None:
     """Add the commands."""
-    line.command()(about)
-    line.command()(doctor)
-    line.command()(health)
+    line.add(about, "about")
+    line.add(doctor, "doctor")
+    line.add(health, "health")
 
 
 def about(*, app: App = None, as_json: AsJson = False) -> None:
-    """Explain what was found, where, and which setting came from where."""
+    """Explain what was found, and which setting is from where."""
     from asyncq.cli.explaining import explain
 
     explain(app, as_json=as_json)
 
 
 def doctor(*, app: App = None, as_json: AsJson = False) -> None:
-    """Look at everything that a queue needs; code 1 where something is a problem."""
+    """Look at all that a queue needs; code 1 at a problem."""
     from asyncq.cli.doctor import examine
 
     raise typer.Exit(examine(app, as_json=as_json))

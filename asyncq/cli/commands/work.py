@@ -1,26 +1,34 @@
 # over budget: work: one line for each option
-"""`asyncq work`."""
+"""`asyncq work` and `asyncq listen`."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from asyncq.cli.commands.options import App, finite
+from asyncq.cli.commands.line import Line
+from asyncq.cli.commands.options import App, Connection, finite
 
 __all__ = ["add_to"]
 
+LISTEN: Final = (
+    "Run jobs as `work` does, and start anew when code changes.\n\n"
+    "For development: the worker is a process of its own, which gets --grace to end its jobs before the new one starts."
+)
 
-def add_to(line: typer.Typer) -> None:
-    """Add the command."""
-    line.command()(work)
+
+def add_to(line: Line) -> None:
+    """Add the commands. They are one function, so that no option can be forgotten in one of them."""
+    line.add(work, "work")
+    line.add(work, "listen", help=LISTEN)
 
 
 def work(
     *,
-    connection: Annotated[str | None, typer.Argument(help="A connection; by default the app's.")] = None,
+    context: typer.Context,
+    connection: Connection = None,
     queue: Annotated[
         list[str], typer.Option(metavar="NAME[:N],…", help="By priority; N: at most so many at once.")
     ] = [],  # noqa: B006
@@ -63,5 +71,5 @@ def work(
         rest=rest, timeout=timeout, tries=tries, backoff=backoff, delay=delay, grace=grace, prefetch=prefetch,
         force=force, name=name, is_child=child,
     )  # fmt: skip
-    call = WorkCall(app, options, processes, as_json, reload, verbose, child)
+    call = WorkCall(app, options, processes, as_json, reload or context.info_name == "listen", verbose, child)
     raise typer.Exit(run_work(call, sys.argv[2:]))

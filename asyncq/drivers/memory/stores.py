@@ -224,6 +224,12 @@ class MemoryResults:
                 self._bells.remove([id], bell)
         return found or await self.get(id)
 
+    async def forget(self, ids: Sequence[str], /) -> None:
+        """Forget these results."""
+        with self._guard:
+            for id in ids:
+                self._results.pop(id)
+
     async def prune(self) -> int:
         """Forget results whose time is over."""
         with self._guard:

@@ -14,7 +14,7 @@ from asyncq.drivers.sqlite.inspection import Inspection
 from asyncq.drivers.sqlite.keeper import SqliteKeeper
 from asyncq.drivers.sqlite.options import options_of
 from asyncq.drivers.sqlite.room import check_room
-from asyncq.drivers.sqlite.schema import VERSION, found
+from asyncq.drivers.sqlite.schema import VERSION, found, script
 from asyncq.drivers.sqlite.settling import settle
 from asyncq.drivers.sqlite.step import Step
 from asyncq.drivers.sqlite.stores import stores_of
@@ -109,6 +109,10 @@ class SqliteDriver(Inspection):
     async def install(self) -> int:
         """Return the version found; the tables were brought to this code's version when the driver opened."""
         return (await self.schema())[0]
+
+    def script(self, since: int = 0, /) -> tuple[int, Sequence[str]]:
+        """Return (version of this code, the statements that lead to it)."""
+        return VERSION, script(self._database.options.prefix, since)
 
 
 def _reserved(answer: Reserved) -> Sequence[Reservation]:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from asyncq.drivers import sql
 from asyncq.drivers.sqlite.options import Options, check_place
-from asyncq.errors import BrokerUnavailable, SchemaError
+from asyncq.errors import BrokerUnavailable, ConfigError, SchemaError
 
-__all__ = ["VERSION", "connect", "found", "identity", "open_file"]
+__all__ = ["VERSION", "connect", "found", "identity", "open_file", "script"]
 
 _PACKAGE = __package__ or ""
 VERSION = max(sql.versions(sql.load(_PACKAGE, "schema.sql")))
@@ -43,6 +43,26 @@ def open_file(options: Options) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def script(prefix: str, since: int) -> list[str]:
+    """Return the statements that make the tables, or bring those of version `since` to this code's, in any client.
+
+    Raises:
+        ConfigError: there never was such a version.
+    """
+    if not 0 <= since <= VERSION:
+        raise ConfigError(f"there are no tables of version {since}; this asyncq knows 1 to {VERSION}, 0 is none at all")
+    if since == VERSION:
+        return []
+    return ["PRAGMA journal_mode = WAL", "BEGIN IMMEDIATE", *_steps(prefix, since), "COMMIT"]
+
+
+def _steps(prefix: str, since: int) -> list[str]:
+    meta = sql.load(_PACKAGE, "meta.sql", prefix)
+    steps = sql.versions(sql.load(_PACKAGE, "schema.sql", prefix))
+    changes = [statement for number, step in steps.items() if number > since for statement in step]
+    return [meta["create"], *changes, meta["set"].replace("(?, ?)", f"('schema', {VERSION})")]
 
 
 def connect(options: Options, timeout: float) -> sqlite3.Connection:
@@ -99,12 +119,8 @@ def _migrate(connection: sqlite3.Connection, meta: Mapping[str, str], options: O
     _switch_to_wal(connection, options)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = found(connection, meta, options.path)
-        connection.execute(meta["create"])
-        for number, step in sql.versions(sql.load(_PACKAGE, "schema.sql", options.prefix)).items():
-            for statement in step if number > version else ():
-                connection.execute(statement)
-        connection.execute(meta["set"], ("schema", VERSION))
+        for statement in _steps(options.prefix, found(connection, meta, options.path)):
+            connection.execute(statement)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

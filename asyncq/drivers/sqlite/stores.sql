@@ -83,6 +83,9 @@ ON CONFLICT (id) DO UPDATE SET ttl = excluded.ttl, until = excluded.until, body 
 -- name: result_get
 SELECT id, body, ttl FROM asyncq_results WHERE id = ? AND until > ?
 
+-- name: result_forget
+DELETE FROM asyncq_results WHERE id = ?
+
 -- name: result_prune
 DELETE FROM asyncq_results WHERE until <= ?
 

@@ -12,7 +12,8 @@ from asyncq import INJECT, ConfigError, Job, JobContext, field, job
 from asyncq.codec import Codec
 from asyncq.dispatch import Packer
 from asyncq.errors import UnknownJob
-from asyncq.inject import provider_of
+from asyncq.inject import plan_of
+from asyncq.injector import Injector
 from asyncq.job import Request
 from asyncq.recipe import place_of
 from asyncq.registry import Registry, name_of
@@ -166,7 +167,7 @@ def test_a_function_with_variable_arguments_is_refused() -> None:
 def test_an_injected_parameter_without_a_default_is_refused_with_the_line_to_write() -> None:
     async def work(ctx: JobContext) -> None: ...
 
-    with pytest.raises(TypeError, match="ctx is injected; write ctx: JobContext = INJECT"):
+    with pytest.raises(TypeError, match="ctx is injected, so callers pass nothing; write ctx: JobContext = INJECT"):
         job(work)
 
 
@@ -223,14 +224,14 @@ def test_a_parameter_that_nothing_can_be_injected_into_is_named() -> None:
     async def handle(self: Any, mailer: int) -> None: ...
 
     with pytest.raises(ConfigError, match=r"nothing can be injected into 'mailer'.*make it a field"):
-        provider_of(made(handle=handle))
+        plan_of(made(handle=handle), Injector())
 
 
 def test_an_annotation_that_cannot_be_found_is_named() -> None:
     async def handle(self: Any, ctx: Missing) -> None: ...  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore[reportUndefinedVariable]  # the mistake
 
     with pytest.raises(ConfigError, match=r"'ctx' names 'Missing'.*import it in"):
-        provider_of(made(handle=handle))
+        plan_of(made(handle=handle), Injector())
 
 
 def test_inject_shows_itself_in_a_signature() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,47 @@ def test_statements_are_named_once() -> None:
     }
     with pytest.raises(ValueError, match="name of another"):
         sql.parse("-- name: one\nSELECT 1\n-- name: one\nSELECT 2\n")
+
+
+def tables(path: Path) -> list[tuple[str, str]]:
+    """Return the tables and indexes of a file, with the statements that made them."""
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name")
+        return [(name, statement.replace("IF NOT EXISTS ", "")) for name, statement in rows]
+
+
+def run_by_hand(path: Path, statements: Sequence[str]) -> None:
+    """Do what a person does with the script."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript("".join(f"{statement};\n" for statement in statements))
+
+
+@pytest.mark.parametrize("prefix", ["asyncq", "shop"])
+async def test_the_script_makes_the_tables_that_the_driver_would_make(tmp_path: Path, prefix: str) -> None:
+    async with driver_at(tmp_path / "ours.db", prefix=prefix):
+        pass
+    driver = driver_at(tmp_path / "theirs.db", prefix=prefix)
+    version, statements = driver.script()
+    assert not (tmp_path / "theirs.db").exists(), "nobody has opened it"
+    run_by_hand(tmp_path / "theirs.db", statements)
+    assert tables(tmp_path / "theirs.db") == tables(tmp_path / "ours.db") != []
+    async with driver:
+        assert await driver.schema() == (version, VERSION)
+        await driver.push([job("a")])
+
+
+async def test_a_script_leads_on_from_an_older_version(tmp_path: Path) -> None:
+    driver = driver_at(tmp_path / "queue.db")
+    first = sql.versions(sql.load("asyncq.drivers.sqlite", "schema.sql"))[1]
+    meta = "CREATE TABLE asyncq_meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+    run_by_hand(tmp_path / "queue.db", [meta, *first, "INSERT INTO asyncq_meta VALUES ('schema', 1)"])
+    run_by_hand(tmp_path / "queue.db", driver.script(1)[1])
+    async with driver_at(tmp_path / "ours.db"):
+        pass
+    assert tables(tmp_path / "queue.db") == tables(tmp_path / "ours.db")
+
+
+@pytest.mark.parametrize("since", [-1, VERSION + 1])
+def test_a_script_from_a_version_that_never_was_is_refused(tmp_path: Path, since: int) -> None:
+    with pytest.raises(ConfigError, match=f"there are no tables of version {since}; this asyncq knows 1 to {VERSION}"):
+        driver_at(tmp_path / "queue.db").script(since)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from asyncq.drivers.redis.settling import result_fields
 from asyncq.drivers.redis.stores.shelf import Shelf
@@ -37,6 +38,10 @@ class RedisResults:
             while (found := await self.get(id)) is None and (left := ends_at - time.monotonic()) > 0:
                 await news.wait(left)
         return found
+
+    async def forget(self, ids: Sequence[str], /) -> None:
+        """Forget these results."""
+        await self._shelf.run("forget", [f"result:{id}" for id in ids])
 
     async def prune(self) -> int:
         """Return 0: the server forgets by itself."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from asyncq.drivers.sqlite.bell import result_topic
 from asyncq.drivers.sqlite.database import Database
 from asyncq.drivers.sqlite.instants import micros
@@ -40,6 +42,11 @@ class SqliteResults:
 
         await self._database.watch.until(look, [result_topic(id)], timeout)
         return await self.get(id)
+
+    async def forget(self, ids: Sequence[str], /) -> None:
+        """Forget these results."""
+        rows = [(id,) for id in ids]
+        await self._database.write(lambda step: step.each("stores.result_forget", rows))
 
     async def prune(self) -> int:
         """Forget results whose time is over; returns how many."""
