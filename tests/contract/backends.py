@@ -17,7 +17,7 @@ from asyncq.config import Connection
 from asyncq.contracts import Driver, Installable
 from asyncq.drivers import SCHEMES, connect
 from asyncq.payload import Traits
-from tests.contract.clocks import TurnableClock
+from asyncq.testing import TurnableClock
 from tests.contract.traits import ROWS, Row
 from tests.support.redis.shared import Shared
 
@@ -34,7 +34,7 @@ class Backend:
         self.name = name
         self.row: Row = ROWS[name]
         self.traits: Traits = self.row.traits
-        self.clock = TurnableClock()
+        self.clock = TurnableClock(1_800_000_000.0)
         self.url = self.row.url.format(name=uuid4().hex, path=directory / "queue.db", server=server)
 
     def make(self, **options: str) -> Driver:

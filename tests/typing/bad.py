@@ -1,5 +1,6 @@
 """What must not type-check: both checkers report each line marked E, and no other. Never run (test_promise.py)."""
 
+import asyncq
 from asyncq import AsyncQ, Job, JobHandle, dispatch_many, job
 from tests.typing.use import Resize, SendMail, crunch, send_mail
 
@@ -52,3 +53,19 @@ async def gates(queue: AsyncQ) -> None:
     async with queue.funnel("key", limit=3, ttl=None):  # E28 a slot needs an end
         pass
     queue.lock("key").acquire()  # E29 forgotten await
+
+
+async def tests_of_users() -> None:
+    async with asyncq.fake() as queue:
+        queue.assert_dispatched(SendMail, lambda mail: mail.too == "x")  # E30 no such field
+        queue.assert_dispatched("SendMail")  # E31 not a job
+        queue.assert_dispatched_fn(send_mail, 3)  # E32 argument of a wrong type
+        queue.assert_dispatched_fn(send_mail, too="x")  # E33 unknown argument
+        queue.assert_dispatched(SendMail, times="1")  # E34 times of a wrong type
+        queue.run()  # E35 forgotten await
+        resized: list[Resize] = queue.of(SendMail)  # E36 another job
+    asyncq.testing.run(SendMail(to="x"))  # E37 forgotten await
+    await asyncq.testing.run("SendMail")  # E38 not a job
+    number: int = (await asyncq.testing.run(SendMail(to="x"))).result  # E39 another result
+    asyncq.testing.clock().advance(hour=1)  # E40 no such unit
+    asyncq.fake("SendMail")  # E41 not a job
