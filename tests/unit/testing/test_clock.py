@@ -112,12 +112,12 @@ async def test_an_app_follows_the_clock_in_whose_block_it_opens(*, before: bool)
 
 
 async def test_a_server_s_time_cannot_be_turned() -> None:
-    before = AsyncQ("redis://127.0.0.1:1/0")
+    app = AsyncQ("redis://127.0.0.1:1/0")
     async with clock():
         with pytest.raises(ConfigError, match=r"connection 'default'.*memory:// or sqlite://"):
-            AsyncQ("redis://127.0.0.1:1/0")
+            await app.__aenter__()
         with pytest.raises(ConfigError, match="no test can turn"):
-            await before.engine()
+            await app.engine()
         async with asyncq.fake() as queue:
             await Pack(number=1).dispatch()
             queue.assert_count(1)
