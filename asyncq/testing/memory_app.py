@@ -9,7 +9,7 @@ from asyncq.app import AsyncQ
 from asyncq.clock import Clock
 from asyncq.config import Connection
 from asyncq.contracts import Driver
-from asyncq.current import apps
+from asyncq.current import Host, apps
 from asyncq.project import read_project
 
 __all__ = ["MemoryApp", "memory_app"]
@@ -43,7 +43,8 @@ def memory_app() -> Generator[AsyncQ]:
     fixtures, which have no loop, or another one than the test.
     """
     app = MemoryApp()
-    before, apps.open = apps.open, [app]
+    before, alone = apps.open, list[Host]([app])
+    apps.open = alone
     try:
         yield app
     finally:

@@ -42,7 +42,7 @@ def asyncq_app() -> Iterator[AsyncQ]:
 
 @pytest.fixture
 def asyncq_clock() -> Iterator[TurnableClock]:
-    """The clock of the test, for `asyncq_app`, `asyncq_fake` and apps of its own: `asyncq.testing.clock()` around it."""
+    """The clock of the test, for `asyncq_app`, `asyncq_fake` and its own apps: `asyncq.testing.clock()` around it."""
     from asyncq.testing import clock
 
     with clock() as time:
