@@ -12,8 +12,8 @@ import asyncq
 from asyncq import AsyncQ, ConfigError, Job, LockTimeout
 from asyncq.current import apps
 from asyncq.testing import TurnableClock, clock, drain
+from asyncq.testing.conformance.backend import eventually
 from tests.behaviour.looking import empty
-from tests.contract.backends import eventually
 from tests.unit.testing.shop import Bill, Pack
 
 ran: list[str] = []

@@ -18,7 +18,7 @@ from asyncq.current import apps
 from asyncq.errors import EncodeError
 from asyncq.events import JobQueued
 from asyncq.testing import QueueFake
-from tests.contract.backends import eventually
+from asyncq.testing.conformance.backend import eventually
 from tests.unit.testing.shop import Bill, Mail, Order, Pack, count, greet
 
 
