@@ -86,8 +86,7 @@ class AsyncQ:
         self._middleware = tuple(middleware)
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
         self._entered: list[tuple[Session, Token[Host | None]]] = []
-        self.number = next(_numbers)
-        """Later apps have higher ones."""
+        self.number = next(_numbers)  # later apps have higher ones
         self._drivers(SYSTEM_CLOCK)  # a wrong URL is refused here, not at the first dispatch
         apps.built.add(self)
 

@@ -202,13 +202,18 @@ class QueueFake:
 
         Through middleware, timeouts and retries, as a worker does. What these jobs dispatch is run too. A job that is
         released is due when the clock was turned so far; `within` turns it: from one due job to the next, and in the
-        end by all of it. `limit` is how many runs are taken for a loop without end.
+        end by all of it. `limit` is how many runs are taken for a loop without end. What dependencies of the scope
+        `app` made lasts for this call.
 
         Raises:
             AssertionError: the limit was reached.
         """
         engines = [stage.engine() for stage in self._understudy.stages]
-        return await play(engines, queues, self.clock, within=within, limit=limit)
+        try:
+            return await play(engines, queues, self.clock, within=within, limit=limit)
+        finally:
+            for engine in engines:
+                await engine.shared.close()
 
     def _assert(self, wanted: Wanted, times: int | None) -> list[Any]:
         __tracebackhide__ = True

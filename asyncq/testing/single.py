@@ -93,8 +93,11 @@ async def run(
         engine, before = stage.engine(), len(fake.records)
         pending = engine.pack(request)
         reservation = _reservation(pending, attempt, fake.clock.now())
-        with Bench(engine, pending.connection) as bench:
-            outcome = await bench.run(replace(reservation, exceptions=exceptions, crashes=crashes))
+        try:
+            with Bench(engine, pending.connection) as bench:
+                outcome = await bench.run(replace(reservation, exceptions=exceptions, crashes=crashes))
+        finally:
+            await engine.shared.close()
         return replace(outcome, dispatched=tuple(record.job for record in fake.records[before:]))
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
 import asyncq
-from asyncq import AsyncQ, ConfigError, Job, JobContext
+from asyncq import AsyncQ, ConfigError, Depends, Job, JobContext
 from asyncq.errors import (
     EncodeError,
     JobTimeout,
@@ -335,3 +335,59 @@ async def test_drain_turns_no_clock_where_there_is_none() -> None:
         assert states(await drain(app)) == [("Pack", 1, "done")]
         with pytest.raises(ConfigError, match=r"testing\.clock"):
             await drain(app, within=5)
+
+
+# --- what handlers are given -----------------------------------------------------------------------------------------
+
+
+async def get_mailer() -> AsyncIterator[str]:
+    told.append("mailer opened")
+    yield "the real mailer"
+    told.append("mailer closed")
+
+
+class Delivery(Job, keep_result=60):
+    async def handle(self, mailer: Annotated[str, Depends(get_mailer, scope="app")]) -> str:
+        return mailer
+
+
+async def test_dependencies_are_given_overridden_and_cleaned_up() -> None:
+    app = AsyncQ("redis://127.0.0.1:1/0")
+    assert (await run(Delivery(), app=app)).result == "the real mailer"
+    assert told == ["mailer opened", "mailer closed"]
+    async with asyncq.fake() as queue:
+        for _ in range(2):
+            await Delivery().dispatch()
+        assert [outcome.result for outcome in await queue.run()] == ["the real mailer"] * 2
+    assert told == ["mailer opened", "mailer closed"] * 2
+    with app.override(get_mailer, lambda: "no mailer"):
+        assert (await run(Delivery(), app=app)).result == "no mailer"
+        async with asyncq.fake() as queue:
+            await Delivery().dispatch()
+            assert [outcome.result for outcome in await queue.run()] == ["no mailer"]
+
+
+async def test_a_handle_knows_what_became_of_its_job_in_a_fake() -> None:
+    async with asyncq.fake() as queue:
+        handle, other = await Delivery().dispatch(), await Delivery().dispatch(delay=5)
+        assert await handle.status() == "queued"
+        assert await other.cancel()
+        await queue.run(within=10)
+        assert await handle.status() == "done"
+        assert await handle.result(timeout=1) == "the real mailer"
+        assert await other.status() == "cancelled"
+
+
+async def test_the_lifespan_of_an_app_is_entered_in_a_fake_though_its_drivers_are_not() -> None:
+    async def lifespan(app: AsyncQ) -> AsyncIterator[None]:
+        told.append("up")
+        await Mail(to="from the lifespan").dispatch()
+        yield
+        told.append("down")
+
+    app = AsyncQ("redis://127.0.0.1:1/0", lifespan=lifespan)
+    async with asyncq.fake() as queue:
+        async with app:
+            assert told == ["up"]
+        queue.assert_dispatched(Mail, lambda mail: mail.to == "from the lifespan")
+    assert told == ["up", "down"]
