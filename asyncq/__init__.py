@@ -1,5 +1,6 @@
 """asyncq: typed background jobs for asyncio."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from asyncq.config import Connection
@@ -13,7 +14,9 @@ from asyncq.job import AnyJob, BoundJob, Job, dispatch_many, field
 from asyncq.settings import DispatchOptions, Middleware, Next
 
 if TYPE_CHECKING:
+    from asyncq import blocking, testing
     from asyncq.app import AsyncQ
+    from asyncq.testing import fake
 
 __all__ = [
     "INJECT",
@@ -37,18 +40,25 @@ __all__ = [
     "Progress",
     "Release",
     "Skip",
+    "blocking",
     "current",
     "dispatch_many",
+    "fake",
     "field",
     "job",
+    "testing",
 ]
+
+
+_LATE = {"AsyncQ": "asyncq.app", "fake": "asyncq.testing"}
+_MODULES = {"blocking", "testing"}
 
 
 def __getattr__(name: str) -> Any:
     """Load the engine when it is first asked for: a module that only defines jobs does not need it."""
-    if name != "AsyncQ":
+    if name in _MODULES:
+        return import_module(f"asyncq.{name}")
+    if name not in _LATE:
         raise AttributeError(f"module 'asyncq' has no attribute {name!r}")
-    from asyncq import app
-
-    globals()[name] = app.AsyncQ
-    return app.AsyncQ
+    found = globals()[name] = getattr(import_module(_LATE[name]), name)
+    return found

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import Token
 from functools import partial
+from itertools import count
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar, Unpack, cast, overload
 from weakref import WeakKeyDictionary
 
 from asyncq.choice import choose, modules_of
-from asyncq.clock import Seconds
+from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.config import Connection
 from asyncq.context import JobContext
 from asyncq.contracts import Driver
@@ -21,14 +22,12 @@ from asyncq.current import Host, apps, current_app
 from asyncq.drivers import connect
 from asyncq.events import Event, JobFailed, JobProcessed, JobProcessing, Looping
 from asyncq.function import JobFunction
-from asyncq.gate import Place
+from asyncq.gates import Gates
 from asyncq.handle import JobHandle
 from asyncq.injector import Injector, Override, Resolver
 from asyncq.job import AnyJob, AsyncHandler, Job, Request, SyncHandler, requests_of
 from asyncq.lifespan import AppLifespan, Lifespan, as_context_manager, served
-from asyncq.limiter import Throttle
 from asyncq.listeners import Listeners
-from asyncq.locks import Funnel, Lock
 from asyncq.project import read_project
 from asyncq.registry import Registry
 from asyncq.session import Session, loop_here
@@ -37,17 +36,16 @@ from asyncq.tracking import Tracker
 from asyncq.wiring import Engine, Setup
 from asyncq.worker.options import EmbeddedOptions, worker_options
 
-__all__ = ["AsyncQ", "default_app"]
-
-_log = logging.getLogger("asyncq.worker")
+__all__ = ["AsyncQ"]
 
 E = TypeVar("E", bound=Event)
 J = TypeVar("J", bound=Job)
 R = TypeVar("R")
 L = TypeVar("L", bound=Callable[..., Any])
+_numbers = count()
 
 
-class AsyncQ:
+class AsyncQ(Gates):
     """An application: its connections, its middleware, its listeners.
 
     `url` is the connection `default`; `connections` names several. Without either, those of the environment, of
@@ -81,16 +79,16 @@ class AsyncQ:
         project = read_project()
         choice = choose(project, url=url, connections=connections, name=name, default=default, **stores)
         self.name, self.default, self.jobs = choice.name, choice.default, modules_of(jobs)
-        self.connections = dict(choice.connections)
-        self.stores, self.sources = choice.stores, choice.sources
-        self.failed_on = choice.stores.get("failed")
+        self.connections, self.stores, self.sources = dict(choice.connections), choice.stores, choice.sources
         self.listeners, self.registry = Listeners(), Registry()
         self._injector = Injector(resolver)
         self._lifespan = as_context_manager(lifespan)
         self._middleware: tuple[Middleware, ...] = normalise_option("middleware", middleware, "AsyncQ")
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
+        self._guard = threading.Lock()
         self._entered: list[tuple[Session, Token[Host | None]]] = []
-        self._drivers()  # a wrong URL is refused here, not at the first dispatch
+        self.number = next(_numbers)  # later apps have higher ones
+        self._drivers(SYSTEM_CLOCK)  # a wrong URL is refused here, not at the first dispatch
         apps.built.add(self)
 
     def __repr__(self) -> str:
@@ -120,13 +118,21 @@ class AsyncQ:
         await session.release()
 
     async def engine(self) -> Engine:
+        """Return the open engine of the running loop, or what stands in for it while a test lasts."""
+        if apps.stand_ins:
+            return cast(Engine, await apps.stand_ins[-1].engine(self))
+        return await self.own_engine()
+
+    async def own_engine(self) -> Engine:
         """Return the open engine of the running loop; where there is none, open one that lasts as long as the loop."""
         session = self._session()
         return session.engine or await session.keep()
 
     async def dispatch(self, requests: Sequence[Request]) -> Sequence[JobHandle[Any]]:
         """Push the jobs; answers in their order."""
-        return await (await self.engine()).dispatch(requests, self)
+        if apps.stand_ins:
+            return await apps.stand_ins[-1].dispatch(self, requests)
+        return await (await self.own_engine()).dispatch(requests, self)
 
     async def dispatch_many(
         self, jobs: Sequence[AnyJob], /, **options: Unpack[DispatchOptions]
@@ -136,55 +142,15 @@ class AsyncQ:
 
     async def dispatch_sync(self, request: Request) -> Any:
         """Run a job here and now."""
-        return await (await self.engine()).dispatch_sync(request)
+        if apps.stand_ins:
+            return await apps.stand_ins[-1].dispatch_sync(self, request)
+        return await (await self.own_engine()).dispatch_sync(request)
 
-    def lock(
-        self,
-        key: str,
-        *,
-        ttl: Seconds | None = 60,
-        wait: Seconds | None = 0,
-        owner: str | None = None,
-        connection: str | None = None,
-    ) -> Lock:
-        """Make a lock that one holder has at a time: `async with app.lock("key"): …`.
-
-        `ttl`: seconds after which it is free even if its holder died; None: never. `wait`: seconds to wait for it;
-        None: without limit. `owner`: the name of the holder, where another process shall release it.
-        """
-        return Lock(key, partial(self._place, connection or self.stores.get("locks")), ttl=ttl, wait=wait, owner=owner)
-
-    def funnel(
-        self,
-        key: str,
-        *,
-        limit: int,
-        ttl: Seconds = 60,
-        wait: Seconds | None = 0,
-        owner: str | None = None,
-        connection: str | None = None,
-    ) -> Funnel:
-        """Make a funnel that `limit` holders have at a time; the rest is as for a lock."""
-        place = partial(self._place, connection or self.stores.get("locks"))
-        return Funnel(key, place, limit=limit, ttl=ttl, wait=wait, owner=owner)
-
-    def throttle(
-        self,
-        key: str,
-        *,
-        limit: int,
-        per: Seconds,
-        wait: Seconds | None = 0,
-        sliding: bool = False,
-        connection: str | None = None,
-    ) -> Throttle:
-        """Make a throttle that lets `limit` pass in `per` seconds: `async with app.throttle("key", …): …`.
-
-        The window starts at its first pass and then starts anew, so that up to twice the limit may pass around its end;
-        with `sliding` no span of `per` seconds ever has more than the limit.
-        """
-        place = partial(self._place, connection or self.stores.get("limits"))
-        return Throttle(key, place, limit=limit, per=per, wait=wait, sliding=sliding)
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """Return a running loop in which the app is open, None where there is none; may be called from any thread."""
+        with self._guard:
+            sessions = list(self._sessions.items())
+        return next((loop for loop, session in sessions if session.alive and loop.is_running()), None)
 
     async def tracker(self) -> Tracker:
         """Return what knows what became of jobs; for handles, which ask through it."""
@@ -259,35 +225,34 @@ class AsyncQ:
 
         return served(self, (lambda: self.worker(*queues, **options)) if work else None)
 
-    async def _place(self, connection: str | None) -> Place:
-        engine = await self.engine()
-        return Place(engine.driver(connection or engine.setup.default), engine.lines)
-
     def _session(self) -> Session:
         loop = loop_here()
         session = self._sessions.get(loop)
         if session is None:
             around = None if self._lifespan is None else partial(self._lifespan, self)
-            session = self._sessions[loop] = Session(self._drivers, self._setup(), around)
+            session = Session(self._opened_drivers, self.setup, around)
+            with self._guard:
+                self._sessions[loop] = session
         return session
 
-    def _drivers(self) -> Mapping[str, Driver]:
-        return {name: connect(connection, name=name) for name, connection in self.connections.items()}
+    def _opened_drivers(self, clock: Clock) -> Mapping[str, Driver]:
+        stand_in = apps.whole_stand_in()
+        return self._drivers(clock) if stand_in is None else stand_in.drivers(self)
 
-    def _setup(self) -> Setup:
+    def _drivers(self, clock: Clock) -> Mapping[str, Driver]:
+        return {name: connect(item, name=name, clock=clock) for name, item in self.connections.items()}
+
+    def setup(self) -> Setup:
+        """Return what an engine of this app is made from."""
         settings = {name: item.settings(name) for name, item in self.connections.items()}
         return Setup(
             default=self.default,
             queues={name: item.queue for name, item in settings.items()},
             block_for={name: item.block_for for name, item in settings.items()},
             middleware=self._middleware,
-            failed_on=self.failed_on,
+            failed_on=self.stores.get("failed"),
             listeners=self.listeners,
             registry=self.registry,
             injector=self._injector,
+            clock=apps.clock,
         )
-
-
-def default_app() -> AsyncQ:
-    """Make the app of a process that built none."""
-    return AsyncQ()

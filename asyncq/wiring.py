@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import anyio
 
+from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.codec import Codec
 from asyncq.context import JobContext
 from asyncq.contracts import Driver, Inline
@@ -24,7 +24,7 @@ from asyncq.isolation import Isolation
 from asyncq.job import Request
 from asyncq.lines import Lines
 from asyncq.listeners import Listeners
-from asyncq.payload import Done, Envelope, Failed, Pushed, Released, Reservation
+from asyncq.payload import Done, Envelope, Failed, Pushed, Released, Reservation, Settlement
 from asyncq.pipeline import compose
 from asyncq.plugin import Pending, Plugin
 from asyncq.plugins.failed import KeepFailed
@@ -62,6 +62,9 @@ class Setup:
     listeners: Listeners
     registry: Registry
     injector: Injector
+    clock: Clock = SYSTEM_CLOCK
+    plugins: tuple[Plugin, ...] = ()
+    """Nearer to the broker than our own."""
 
 
 class Engine:
@@ -78,8 +81,9 @@ class Engine:
             KeepResults(self.codec),
             KeepFailed(),
             Routing({name: self._keeper_of_failed(name) for name in drivers}),
+            *setup.plugins,
         )
-        self._packer = Packer(self.codec, setup.registry, setup.queues, setup.default)
+        self._packer = Packer(self.codec, setup.registry, setup.queues, setup.default, setup.clock.now)
         self._couriers = {name: Courier(driver) for name, driver in drivers.items()}
         doors = [plugin.dispatch for plugin in self.plugins if type(plugin).dispatch is not Plugin.dispatch]
         self._send = compose(doors, self._push)
@@ -142,6 +146,10 @@ class Engine:
         signals = self.driver(connection).stores.signals
         return None if signals is None else Teller(signals, connection)
 
+    def pack(self, request: Request) -> Pending:
+        """Return a job as it would be sent."""
+        return self._packer.pack(request)
+
     async def dispatch(self, requests: Sequence[Request], host: Host | None = None) -> Sequence[JobHandle[Any]]:
         """Push the jobs; answers in their order. All are encoded before the first is sent.
 
@@ -185,33 +193,38 @@ class Engine:
     async def dispatch_sync(self, request: Request) -> Any:
         """Run the job here and now, after the round trip through the codec; its error is raised."""
         pending = self._packer.pack(request)
-        return await self._run_here(pending.envelope, pending.connection)
+        outcome = (await self._run_here(pending.envelope, pending.connection)).outcome
+        return outcome.result if isinstance(outcome, Done) else None
 
     def _runner(self, connection: str) -> Callable[[Envelope], Awaitable[None]]:
         async def run(envelope: Envelope) -> None:
-            await self._run_here(envelope, connection)
+            ended = await self._run_here(envelope, connection)
+            results = self.driver(connection).stores.results
+            if ended.effects.result is not None and results is not None:
+                await results.put(ended.effects.result)
 
         return run
 
-    async def _run_here(self, envelope: Envelope, connection: str) -> Any:
+    async def _run_here(self, envelope: Envelope, connection: str) -> Settlement:
         executor = replace(self._inline, connection=connection, teller=self._teller(connection))
         attempt = 1
         while True:
-            run = Run(reservation_of(envelope, attempt))
+            run = Run(reservation_of(envelope, attempt, self.setup.clock.now()), self.setup.clock)
             executor.open(run)
             run.rules = replace(run.rules, tries=1, retry_until=None, timeout=0.0, max_exceptions=0)
             outcome = await executor.attempt(run)
             if isinstance(outcome, Failed):
                 await executor.tell_failed(run, outcome.error)
                 raise outcome.error
+            assert outcome is not None  # there is no lease that could be lost
             if not isinstance(outcome, Released):
-                return outcome.result if isinstance(outcome, Done) else None
-            await anyio.sleep(outcome.delay or 0.0)
+                return executor.conclude(run, outcome)
+            await self.setup.clock.wait(outcome.delay or 0.0)
             attempt += 1
 
 
-def reservation_of(envelope: Envelope, attempt: int) -> Reservation:
-    """Return an envelope as if a broker had leased it, for a run without a broker."""
+def reservation_of(envelope: Envelope, attempt: int, now: float = 0.0) -> Reservation:
+    """Return an envelope as if a broker had leased it at this instant, for a run without a broker, or to read it."""
     return Reservation(
         id=envelope.id,
         queue=envelope.queue,
@@ -221,7 +234,7 @@ def reservation_of(envelope: Envelope, attempt: int) -> Reservation:
         exceptions=0,
         crashes=0,
         body=envelope.body,
-        reserved_at=time.time(),
+        reserved_at=now,
         group=envelope.group,
         tags=envelope.tags,
     )

@@ -67,7 +67,7 @@ def _facts(found: Found) -> dict[str, Any]:
         "app": found.origin,
         "job_modules": list(found.jobs),
         "default": app.default,
-        "failed_jobs": app.failed_on or "each connection keeps its own",
+        "failed_jobs": app.stores.get("failed") or "each connection keeps its own",
         "queues": list(queues_to_read(app, app.default)),
         "libraries": ", ".join(f"{name} {number}" for name, number in versions().items()),
         "connections": [_connection(app, name) for name in app.connections],

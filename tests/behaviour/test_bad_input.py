@@ -482,7 +482,7 @@ APPS: dict[str, Mistake] = {
         "and give it several connections",
     ),
     "no loop": Mistake(
-        outside_a_loop, NotOpen, "no asyncio loop is running here; from plain code write asyncio.run(job.dispatch())"
+        outside_a_loop, NotOpen, "no asyncio loop is running here; from plain code call asyncq.blocking.dispatch(job)"
     ),
     "an unknown scheme": Mistake(
         made("mysql://host"),

@@ -388,7 +388,7 @@ def test_a_person_at_a_prompt_reads_all_in_the_last_line(tmp_path: Path) -> None
     assert last == [
         "asyncq.errors.WrongType: Mail: unknown option 'quue'; did you mean 'queue'?",
         "asyncq.errors.EncodeError: Mail.to: Input should be a valid string, got 3",
-        "asyncq.errors.NotOpen: no asyncio loop is running here; from plain code write asyncio.run(job.dispatch())",
+        "asyncq.errors.NotOpen: no asyncio loop is running here; from plain code call asyncq.blocking.dispatch(job)",
     ]
 
 

@@ -1,7 +1,8 @@
 """What must not type-check: both checkers report each line marked E, and no other. Never run (test_promise.py)."""
 
-from asyncq import AsyncQ, Job, JobHandle, dispatch_many, job
-from tests.typing.use import Resize, SendMail, crunch, send_mail
+import asyncq
+from asyncq import AsyncQ, Depends, Job, JobContext, JobHandle, blocking, dispatch_many, job
+from tests.typing.use import Resize, SendMail, Uses, crunch, injected, send_mail
 
 
 async def bad() -> None:
@@ -52,3 +53,43 @@ async def gates(queue: AsyncQ) -> None:
     async with queue.funnel("key", limit=3, ttl=None):  # E28 a slot needs an end
         pass
     queue.lock("key").acquire()  # E29 forgotten await
+
+
+class Keeps(Job, keep_result="a minute"):  # E30 setting of a wrong type
+    async def handle(self) -> None: ...
+
+
+Depends(3)  # E31 nothing that can be called
+Depends(len, scope="request")  # E32 no such scope
+
+
+async def resize(job: Resize, ctx: JobContext) -> None: ...
+
+
+async def handles(queue: AsyncQ) -> None:
+    handle = await Uses(to="x").dispatch()
+    number: int = await handle.result()  # E33 another result
+    handle.cancel()  # E34 forgotten await
+    flag: str = await queue.handle("id", injected).result()  # E35 another result
+    await injected.dispatch("x", mailer_=1)  # E36 unknown argument
+    queue.bind(Uses, resize)  # E37 a call for another job
+    blocking.dispatch(Uses(to="x"), que="a")  # E38 unknown option
+    text: str = blocking.result(handle)  # E39 another result
+    async for progress in handle.watch():
+        await progress.fraction  # E40 a number
+
+
+async def tests_of_users() -> None:
+    async with asyncq.fake() as queue:
+        queue.assert_dispatched(SendMail, lambda mail: mail.too == "x")  # E41 no such field
+        queue.assert_dispatched("SendMail")  # E42 not a job
+        queue.assert_dispatched_fn(send_mail, 3)  # E43 argument of a wrong type
+        queue.assert_dispatched_fn(send_mail, too="x")  # E44 unknown argument
+        queue.assert_dispatched(SendMail, times="1")  # E45 times of a wrong type
+        queue.run()  # E46 forgotten await
+        resized: list[Resize] = queue.of(SendMail)  # E47 another job
+    asyncq.testing.run(SendMail(to="x"))  # E48 forgotten await
+    await asyncq.testing.run("SendMail")  # E49 not a job
+    number: int = (await asyncq.testing.run(SendMail(to="x"))).result  # E50 another result
+    asyncq.testing.clock().advance(hour=1)  # E51 no such unit
+    asyncq.fake("SendMail")  # E52 not a job

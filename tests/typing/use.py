@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from typing import Any, assert_type
+from typing import Annotated, Any, Literal, assert_type
 
 import asyncq
-from asyncq import Fail, Job, JobContext, JobHandle, LockTimeout, Next, Release, Skip, dispatch_many, field, job
+from asyncq import (
+    INJECT,
+    AsyncQ,
+    Depends,
+    Fail,
+    Job,
+    JobContext,
+    JobHandle,
+    JobProgress,
+    LockTimeout,
+    Next,
+    Progress,
+    Release,
+    Skip,
+    dispatch_many,
+    field,
+    job,
+)
+from asyncq.testing import RunOutcome
 
 
 class SendMail(Job, queue="mail", tries=5, timeout=30, backoff=[1, 10, 60]):
@@ -149,3 +167,96 @@ async def gates() -> None:
         await queue.lock("key").release()
     except LockTimeout as closed:
         assert_type(closed.retry_after, float | None)
+
+
+class Mailer:
+    async def send(self, to: str) -> str:
+        return to
+
+
+async def get_mailer() -> AsyncIterator[Mailer]:
+    yield Mailer()
+
+
+class Uses(Job, keep_result=timedelta(minutes=5)):
+    to: str
+
+    async def handle(
+        self, mailer: Annotated[Mailer, Depends(get_mailer, scope="app")], ctx: JobContext, tell: Progress
+    ) -> list[str]:
+        await ctx.progress(1, 2)
+        await tell(2, 2)
+        return [await mailer.send(self.to)]
+
+
+@job(keep_result=60)
+async def injected(to: str, mailer: Annotated[Mailer, Depends(get_mailer)] = INJECT) -> bool:
+    return bool(await mailer.send(to))
+
+
+@job
+async def marked(to: str, *, mailer: Mailer = Depends(get_mailer)) -> int:
+    return len(await mailer.send(to))
+
+
+async def handles() -> None:
+    handle = await Uses(to="x").dispatch()
+    assert_type(await handle.result(timeout=5), list[str])
+    assert_type(await handle.result(timeout=timedelta(seconds=5)), list[str])
+    assert_type(await handle.status(), Literal["queued", "running", "done", "failed", "cancelled"])
+    assert_type(await handle.cancel(), bool)
+    async for progress in handle.watch():
+        assert_type(progress, JobProgress)
+        assert_type(progress.fraction, float)
+    assert_type(await injected.dispatch("x"), JobHandle[bool])
+    assert_type(await marked.dispatch("x"), JobHandle[int])
+    assert_type(queue.handle("id", Uses), JobHandle[list[str]])
+    assert_type(queue.handle("id", Resize), JobHandle[int])
+    assert_type(queue.handle("id", injected), JobHandle[bool])
+    assert_type(queue.handle("id"), JobHandle[Any])
+    with queue.override(get_mailer, Mailer):
+        queue.bind(Uses, bound)
+
+
+async def bound(job: Uses, ctx: JobContext) -> None:
+    assert_type(job.to, str)
+
+
+def without_a_loop() -> None:
+    handle = asyncq.blocking.dispatch(Uses(to="x"), queue="low")
+    assert_type(handle, JobHandle[list[str]])
+    assert_type(asyncq.blocking.dispatch(Resize(path="x")), JobHandle[int])
+    assert_type(asyncq.blocking.dispatch(injected.bind("x")), JobHandle[bool])
+    assert_type(asyncq.blocking.result(handle, timeout=5), list[str])
+    assert_type(asyncq.blocking.call(handle.cancel), bool)
+    assert_type(asyncq.blocking.dispatch_sync(Uses(to="x")), list[str])
+
+
+def is_to_ada(to: str, *, body: str) -> bool:
+    return to == "ada" and not body
+
+
+async def tests_of_users() -> None:
+    async with asyncq.fake() as q:
+        assert_type(q.assert_dispatched(SendMail, lambda mail: mail.to == "x", times=1), list[SendMail])
+        assert_type(q.assert_dispatched(send_mail, is_to_ada, queue="mail", delay=timedelta(hours=1)), list[Job])
+        assert_type(q.assert_dispatched_fn(send_mail, "x", body="b"), None)
+        q.assert_dispatched_fn(crunch, 3)
+        q.assert_not_dispatched(Report, lambda report: report.month == "May")
+        assert_type(q.assert_dispatched_sync(Resize), list[Resize])
+        assert_type(q.of(SendMail), list[SendMail])
+        assert_type(q.records_of(SendMail)[0].job.to, str)
+        assert_type(q.dispatched, list[Job])
+        q.answer(SendMail, "x")
+        assert_type(await q.run("mail", within=timedelta(hours=24)), Sequence[RunOutcome[Any]])
+    with asyncq.fake(SendMail, send_mail), asyncq.fake(except_=[Report, crunch]):
+        pass
+    outcome = await asyncq.testing.run(SendMail(to="x"), attempt=3, timeout=timedelta(seconds=1))
+    assert_type(outcome.result, str)
+    assert_type(outcome.delay, float | None)
+    assert_type((await asyncq.testing.run(Resize(path="a"), app=queue)).result, int)
+    assert_type((await asyncq.testing.run(send_mail.bind("x"), exceptions=1, crashes=1)).result, str)
+    async with asyncq.testing.clock() as time, AsyncQ("memory://") as app:
+        time.advance(timedelta(days=1))
+        time.advance(hours=24, seconds=0.5)
+        assert_type(await asyncq.testing.drain(app, within=3600), Sequence[RunOutcome[Any]])

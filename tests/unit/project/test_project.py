@@ -109,10 +109,10 @@ def test_retry_after_is_another_name_of_lease(root: Path) -> None:
 def test_failed_may_be_a_url_or_a_connection(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table(root, "failed = 'memory://'")
     app = AsyncQ("null://")
-    assert app.failed_on == "failed"
+    assert app.stores["failed"] == "failed"
     assert app.connections["failed"].url == "memory://"
     table(root, "failed = 'keep'\nconnections.keep = 'memory://'\nurl = 'null://'")
-    assert AsyncQ().failed_on == "keep"
+    assert AsyncQ().stores["failed"] == "keep"
     monkeypatch.setenv("ASYNCQ_FAILED", "nowhere")
     with pytest.raises(ConfigError, match="failed='nowhere' is neither a URL nor one of the connections"):
         AsyncQ()
