@@ -1,5 +1,6 @@
 """asyncq: typed background jobs for asyncio."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from asyncq.config import Connection
@@ -13,6 +14,7 @@ from asyncq.job import AnyJob, BoundJob, Job, dispatch_many, field
 from asyncq.settings import DispatchOptions, Middleware, Next
 
 if TYPE_CHECKING:
+    from asyncq import blocking
     from asyncq.app import AsyncQ
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "Progress",
     "Release",
     "Skip",
+    "blocking",
     "current",
     "dispatch_many",
     "field",
@@ -44,11 +47,15 @@ __all__ = [
 ]
 
 
+_LATE = {"AsyncQ": "asyncq.app"}
+_MODULES = {"blocking"}
+
+
 def __getattr__(name: str) -> Any:
     """Load the engine when it is first asked for: a module that only defines jobs does not need it."""
-    if name != "AsyncQ":
+    if name in _MODULES:
+        return import_module(f"asyncq.{name}")
+    if name not in _LATE:
         raise AttributeError(f"module 'asyncq' has no attribute {name!r}")
-    from asyncq import app
-
-    globals()[name] = app.AsyncQ
-    return app.AsyncQ
+    found = globals()[name] = getattr(import_module(_LATE[name]), name)
+    return found

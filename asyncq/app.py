@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import Token
@@ -37,8 +37,6 @@ from asyncq.wiring import Engine, Setup
 from asyncq.worker.options import EmbeddedOptions, worker_options
 
 __all__ = ["AsyncQ", "default_app"]
-
-_log = logging.getLogger("asyncq.worker")
 
 E = TypeVar("E", bound=Event)
 J = TypeVar("J", bound=Job)
@@ -83,6 +81,7 @@ class AsyncQ:
         self.failed_on = choice.failed_on
         self._middleware = tuple(middleware)
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
+        self._guard = threading.Lock()
         self._entered: list[tuple[Session, Token[Host | None]]] = []
         self._drivers()  # a wrong URL is refused here, not at the first dispatch
         apps.built.add(self)
@@ -178,6 +177,12 @@ class AsyncQ:
         """
         return Throttle(key, partial(self._place, connection), limit=limit, per=per, wait=wait, sliding=sliding)
 
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """Return a running loop in which the app is open, None where there is none; may be called from any thread."""
+        with self._guard:
+            sessions = list(self._sessions.items())
+        return next((loop for loop, session in sessions if session.alive and loop.is_running()), None)
+
     async def tracker(self) -> Tracker:
         """Return what knows what became of jobs; for handles, which ask through it."""
         return Tracker(await self.engine())
@@ -260,7 +265,9 @@ class AsyncQ:
         session = self._sessions.get(loop)
         if session is None:
             around = None if self._lifespan is None else partial(self._lifespan, self)
-            session = self._sessions[loop] = Session(self._drivers, self._setup(), around)
+            session = Session(self._drivers, self._setup(), around)
+            with self._guard:
+                self._sessions[loop] = session
         return session
 
     def _drivers(self) -> Mapping[str, Driver]:

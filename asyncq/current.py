@@ -11,6 +11,8 @@ from weakref import WeakSet
 from asyncq.errors import ConfigError, NotOpen
 
 if TYPE_CHECKING:
+    import asyncio
+
     from asyncq.context import JobContext
     from asyncq.handle import JobHandle, JobProgress, JobStatus
     from asyncq.job import Request
@@ -27,6 +29,10 @@ class Host(Protocol):
 
     async def dispatch_sync(self, request: Request, /) -> Any:
         """Run the job here and now."""
+        ...
+
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """Return a running loop in which the app is open; may be called from any thread."""
         ...
 
     async def tracker(self) -> Tracker:

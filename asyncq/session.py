@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
@@ -33,6 +34,12 @@ class Session:
         """Leaves `around`, while there still is an engine."""
         self._keepers: list[AsyncGenerator[None]] = []
         self.engine: Engine | None = None
+        self._pid = os.getpid()
+
+    @property
+    def alive(self) -> bool:
+        """True while there is an engine, and this is the process that opened it: a fork has a copy without a loop."""
+        return self.engine is not None and self._pid == os.getpid()
 
     async def acquire(self) -> Engine:
         """Open the drivers, or share them."""

@@ -24,7 +24,7 @@ from asyncq.isolation import Isolation
 from asyncq.job import Request
 from asyncq.lines import Lines
 from asyncq.listeners import Listeners
-from asyncq.payload import Done, Envelope, Failed, Pushed, Released, Reservation
+from asyncq.payload import Done, Envelope, Failed, Pushed, Released, Reservation, Settlement
 from asyncq.pipeline import compose
 from asyncq.plugin import Pending, Plugin
 from asyncq.plugins.failed import KeepFailed
@@ -185,15 +185,19 @@ class Engine:
     async def dispatch_sync(self, request: Request) -> Any:
         """Run the job here and now, after the round trip through the codec; its error is raised."""
         pending = self._packer.pack(request)
-        return await self._run_here(pending.envelope, pending.connection)
+        outcome = (await self._run_here(pending.envelope, pending.connection)).outcome
+        return outcome.result if isinstance(outcome, Done) else None
 
     def _runner(self, connection: str) -> Callable[[Envelope], Awaitable[None]]:
         async def run(envelope: Envelope) -> None:
-            await self._run_here(envelope, connection)
+            ended = await self._run_here(envelope, connection)
+            results = self.driver(connection).stores.results
+            if ended.effects.result is not None and results is not None:
+                await results.put(ended.effects.result)
 
         return run
 
-    async def _run_here(self, envelope: Envelope, connection: str) -> Any:
+    async def _run_here(self, envelope: Envelope, connection: str) -> Settlement:
         executor = replace(self._inline, connection=connection, teller=self._teller(connection))
         attempt = 1
         while True:
@@ -204,8 +208,9 @@ class Engine:
             if isinstance(outcome, Failed):
                 await executor.tell_failed(run, outcome.error)
                 raise outcome.error
+            assert outcome is not None  # there is no lease that could be lost
             if not isinstance(outcome, Released):
-                return outcome.result if isinstance(outcome, Done) else None
+                return executor.conclude(run, outcome)
             await anyio.sleep(outcome.delay or 0.0)
             attempt += 1
 

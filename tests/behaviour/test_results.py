@@ -297,3 +297,32 @@ async def test_several_may_wait_for_one_result(app: AsyncQ) -> None:
             await until(handle, "running")
             go.set()
         await eventually(lambda: got == [42, 42, 42])
+
+
+async def test_a_job_that_ran_where_it_was_dispatched_is_done() -> None:
+    class Here(Job, keep_result=60):
+        number: int
+
+        async def handle(self) -> int:
+            return 2 * self.number
+
+    class Quiet(Job):
+        async def handle(self) -> None: ...
+
+    async with AsyncQ("sync://"):
+        handle, quiet = await Here(number=4).dispatch(), await Quiet().dispatch()
+        assert await handle.result(timeout=5) == 8
+        assert [await one.status() for one in (handle, quiet)] == ["done", "done"]
+        assert [await one.cancel() for one in (handle, quiet)] == [False, False]
+
+
+async def test_a_job_that_was_discarded_gives_no_result() -> None:
+    class Gone(Job, keep_result=60):
+        async def handle(self) -> int:
+            return 1
+
+    async with AsyncQ("null://"):
+        handle = await Gone().dispatch()
+        with pytest.raises(ResultNotKept, match="neither waiting nor running"):
+            await handle.result(timeout=5)
+        assert await handle.cancel() is False

@@ -1,7 +1,7 @@
 """What must not type-check: both checkers report each line marked E, and no other. Never run (test_promise.py)."""
 
-from asyncq import AsyncQ, Job, JobHandle, dispatch_many, job
-from tests.typing.use import Resize, SendMail, crunch, send_mail
+from asyncq import AsyncQ, Depends, Job, JobContext, JobHandle, blocking, dispatch_many, job
+from tests.typing.use import Resize, SendMail, Uses, crunch, injected, send_mail
 
 
 async def bad() -> None:
@@ -52,3 +52,27 @@ async def gates(queue: AsyncQ) -> None:
     async with queue.funnel("key", limit=3, ttl=None):  # E28 a slot needs an end
         pass
     queue.lock("key").acquire()  # E29 forgotten await
+
+
+class Keeps(Job, keep_result="a minute"):  # E30 setting of a wrong type
+    async def handle(self) -> None: ...
+
+
+Depends(3)  # E31 nothing that can be called
+Depends(len, scope="request")  # E32 no such scope
+
+
+async def resize(job: Resize, ctx: JobContext) -> None: ...
+
+
+async def handles(queue: AsyncQ) -> None:
+    handle = await Uses(to="x").dispatch()
+    number: int = await handle.result()  # E33 another result
+    handle.cancel()  # E34 forgotten await
+    flag: str = await queue.handle("id", injected).result()  # E35 another result
+    await injected.dispatch("x", mailer_=1)  # E36 unknown argument
+    queue.bind(Uses, resize)  # E37 a call for another job
+    blocking.dispatch(Uses(to="x"), que="a")  # E38 unknown option
+    text: str = blocking.result(handle)  # E39 another result
+    async for progress in handle.watch():
+        await progress.fraction  # E40 a number

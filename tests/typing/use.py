@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from typing import Any, assert_type
+from typing import Annotated, Any, Literal, assert_type
 
 import asyncq
-from asyncq import Fail, Job, JobContext, JobHandle, LockTimeout, Next, Release, Skip, dispatch_many, field, job
+from asyncq import (
+    INJECT,
+    Depends,
+    Fail,
+    Job,
+    JobContext,
+    JobHandle,
+    JobProgress,
+    LockTimeout,
+    Next,
+    Progress,
+    Release,
+    Skip,
+    dispatch_many,
+    field,
+    job,
+)
 
 
 class SendMail(Job, queue="mail", tries=5, timeout=30, backoff=[1, 10, 60]):
@@ -149,3 +165,66 @@ async def gates() -> None:
         await queue.lock("key").release()
     except LockTimeout as closed:
         assert_type(closed.retry_after, float | None)
+
+
+class Mailer:
+    async def send(self, to: str) -> str:
+        return to
+
+
+async def get_mailer() -> AsyncIterator[Mailer]:
+    yield Mailer()
+
+
+class Uses(Job, keep_result=timedelta(minutes=5)):
+    to: str
+
+    async def handle(
+        self, mailer: Annotated[Mailer, Depends(get_mailer, scope="app")], ctx: JobContext, tell: Progress
+    ) -> list[str]:
+        await ctx.progress(1, 2)
+        await tell(2, 2)
+        return [await mailer.send(self.to)]
+
+
+@job(keep_result=60)
+async def injected(to: str, mailer: Annotated[Mailer, Depends(get_mailer)] = INJECT) -> bool:
+    return bool(await mailer.send(to))
+
+
+@job
+async def marked(to: str, *, mailer: Mailer = Depends(get_mailer)) -> int:
+    return len(await mailer.send(to))
+
+
+async def handles() -> None:
+    handle = await Uses(to="x").dispatch()
+    assert_type(await handle.result(timeout=5), list[str])
+    assert_type(await handle.result(timeout=timedelta(seconds=5)), list[str])
+    assert_type(await handle.status(), Literal["queued", "running", "done", "failed", "cancelled"])
+    assert_type(await handle.cancel(), bool)
+    async for progress in handle.watch():
+        assert_type(progress, JobProgress)
+        assert_type(progress.fraction, float)
+    assert_type(await injected.dispatch("x"), JobHandle[bool])
+    assert_type(await marked.dispatch("x"), JobHandle[int])
+    assert_type(queue.handle("id", Uses), JobHandle[list[str]])
+    assert_type(queue.handle("id", Resize), JobHandle[int])
+    assert_type(queue.handle("id", injected), JobHandle[bool])
+    assert_type(queue.handle("id"), JobHandle[Any])
+    with queue.override(get_mailer, Mailer):
+        queue.bind(Uses, bound)
+
+
+async def bound(job: Uses, ctx: JobContext) -> None:
+    assert_type(job.to, str)
+
+
+def without_a_loop() -> None:
+    handle = asyncq.blocking.dispatch(Uses(to="x"), queue="low")
+    assert_type(handle, JobHandle[list[str]])
+    assert_type(asyncq.blocking.dispatch(Resize(path="x")), JobHandle[int])
+    assert_type(asyncq.blocking.dispatch(injected.bind("x")), JobHandle[bool])
+    assert_type(asyncq.blocking.result(handle, timeout=5), list[str])
+    assert_type(asyncq.blocking.call(handle.cancel), bool)
+    assert_type(asyncq.blocking.dispatch_sync(Uses(to="x")), list[str])

@@ -1,0 +1,1 @@
+"""Resolvers of types for containers that many projects have: `AsyncQ(resolver=DishkaResolver(container))`."""
