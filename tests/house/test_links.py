@@ -45,6 +45,7 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "# The page\n\n## What `it` is: a [link](other.md)\n\n[a](#the-page) [b](#what-it-is-a-link) [c](#none) "
-        "[d](other.md)\n[e](https://example.org/x#y)\n\n```text\n# No heading\n[f](missing.md)\n```\n[g](page.md#no-heading)\n"
+        "[d](other.md)\n[e](https://example.org/x#y)\n\n"
+        "```text\n# No heading\n[f](missing.md)\n```\n[g](page.md#no-heading)\n"
     )
     assert list(broken(page)) == ["other.md", "#none", "other.md", "page.md#no-heading"]

@@ -1,6 +1,6 @@
 """The job: deliver one webhook, again and again until the receiver takes it or it is given up.
 
-pip install httpx
+pip install httpx2
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
-import httpx
+import httpx2
 
 from asyncq import Depends, Job, JobContext
 
 SECRET = os.environ.get("WEBHOOK_SECRET", "a secret that both sides know").encode()
 # The client gives up before the job does: a timeout that names what was slow, and frees the connection.
-LIMITS = httpx.Timeout(float(os.environ.get("WEBHOOK_TIMEOUT", "10")), connect=3)
+LIMITS = httpx2.Timeout(float(os.environ.get("WEBHOOK_TIMEOUT", "10")), connect=3)
 GIVEN_UP = Path(__file__).with_name("given-up.txt")
 
 
-async def get_client() -> AsyncIterator[httpx.AsyncClient]:
+async def get_client() -> AsyncIterator[httpx2.AsyncClient]:
     """One client, so one pool of connections, for as long as the worker lives."""
-    async with httpx.AsyncClient(timeout=LIMITS) as client:
+    async with httpx2.AsyncClient(timeout=LIMITS) as client:
         yield client
 
 
@@ -39,7 +39,7 @@ class Deliver(Job, queue="webhooks", tries=5, backoff=[1, 10, 60, 600], timeout=
     body: str
 
     async def handle(
-        self, ctx: JobContext, client: Annotated[httpx.AsyncClient, Depends(get_client, scope="app")]
+        self, ctx: JobContext, client: Annotated[httpx2.AsyncClient, Depends(get_client, scope="app")]
     ) -> None:
         headers = {
             # The same in every attempt, so that a receiver who gets a delivery twice can tell.
