@@ -14,8 +14,9 @@ from asyncq.job import AnyJob, BoundJob, Job, dispatch_many, field
 from asyncq.settings import DispatchOptions, Middleware, Next
 
 if TYPE_CHECKING:
-    from asyncq import blocking
+    from asyncq import blocking, testing
     from asyncq.app import AsyncQ
+    from asyncq.testing import fake
 
 __all__ = [
     "INJECT",
@@ -42,13 +43,15 @@ __all__ = [
     "blocking",
     "current",
     "dispatch_many",
+    "fake",
     "field",
     "job",
+    "testing",
 ]
 
 
-_LATE = {"AsyncQ": "asyncq.app"}
-_MODULES = {"blocking"}
+_LATE = {"AsyncQ": "asyncq.app", "fake": "asyncq.testing"}
+_MODULES = {"blocking", "testing"}
 
 
 def __getattr__(name: str) -> Any:

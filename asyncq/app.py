@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import Token
 from functools import partial
+from itertools import count
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar, Unpack, cast, overload
 from weakref import WeakKeyDictionary
 
-from asyncq.clock import Seconds
+from asyncq.clock import SYSTEM_CLOCK, Clock, Seconds
 from asyncq.config import Connection
 from asyncq.context import JobContext
 from asyncq.contracts import Driver
@@ -36,12 +37,13 @@ from asyncq.tracking import Tracker
 from asyncq.wiring import Engine, Setup
 from asyncq.worker.options import EmbeddedOptions, worker_options
 
-__all__ = ["AsyncQ", "default_app"]
+__all__ = ["AsyncQ"]
 
 E = TypeVar("E", bound=Event)
 J = TypeVar("J", bound=Job)
 R = TypeVar("R")
 L = TypeVar("L", bound=Callable[..., Any])
+_numbers = count()
 
 
 class AsyncQ:
@@ -83,7 +85,8 @@ class AsyncQ:
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
         self._guard = threading.Lock()
         self._entered: list[tuple[Session, Token[Host | None]]] = []
-        self._drivers()  # a wrong URL is refused here, not at the first dispatch
+        self.number = next(_numbers)  # later apps have higher ones
+        self._drivers(SYSTEM_CLOCK)  # a wrong URL is refused here, not at the first dispatch
         apps.built.add(self)
 
     def __repr__(self) -> str:
@@ -113,13 +116,21 @@ class AsyncQ:
         await session.release()
 
     async def engine(self) -> Engine:
+        """Return the open engine of the running loop, or what stands in for it while a test lasts."""
+        if apps.stand_ins:
+            return cast(Engine, await apps.stand_ins[-1].engine(self))
+        return await self.own_engine()
+
+    async def own_engine(self) -> Engine:
         """Return the open engine of the running loop; where there is none, open one that lasts as long as the loop."""
         session = self._session()
         return session.engine or await session.keep()
 
     async def dispatch(self, requests: Sequence[Request]) -> Sequence[JobHandle[Any]]:
         """Push the jobs; answers in their order."""
-        return await (await self.engine()).dispatch(requests, self)
+        if apps.stand_ins:
+            return await apps.stand_ins[-1].dispatch(self, requests)
+        return await (await self.own_engine()).dispatch(requests, self)
 
     async def dispatch_many(
         self, jobs: Sequence[AnyJob], /, **options: Unpack[DispatchOptions]
@@ -129,7 +140,9 @@ class AsyncQ:
 
     async def dispatch_sync(self, request: Request) -> Any:
         """Run a job here and now."""
-        return await (await self.engine()).dispatch_sync(request)
+        if apps.stand_ins:
+            return await apps.stand_ins[-1].dispatch_sync(self, request)
+        return await (await self.own_engine()).dispatch_sync(request)
 
     def lock(
         self,
@@ -265,15 +278,20 @@ class AsyncQ:
         session = self._sessions.get(loop)
         if session is None:
             around = None if self._lifespan is None else partial(self._lifespan, self)
-            session = Session(self._drivers, self._setup(), around)
+            session = Session(self._opened_drivers, self.setup, around)
             with self._guard:
                 self._sessions[loop] = session
         return session
 
-    def _drivers(self) -> Mapping[str, Driver]:
-        return {name: connect(connection, name=name) for name, connection in self.connections.items()}
+    def _opened_drivers(self, clock: Clock) -> Mapping[str, Driver]:
+        stand_in = apps.whole_stand_in()
+        return self._drivers(clock) if stand_in is None else stand_in.drivers(self)
 
-    def _setup(self) -> Setup:
+    def _drivers(self, clock: Clock) -> Mapping[str, Driver]:
+        return {name: connect(item, name=name, clock=clock) for name, item in self.connections.items()}
+
+    def setup(self) -> Setup:
+        """Return what an engine of this app is made from."""
         settings = {name: item.settings(name) for name, item in self.connections.items()}
         return Setup(
             default=self.default,
@@ -284,9 +302,5 @@ class AsyncQ:
             listeners=self.listeners,
             registry=self.registry,
             injector=self._injector,
+            clock=apps.clock,
         )
-
-
-def default_app() -> AsyncQ:
-    """Make the app of a process that built none."""
-    return AsyncQ()

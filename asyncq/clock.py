@@ -7,10 +7,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from asyncq.errors import ConfigError
 
-__all__ = ["SYSTEM_CLOCK", "Clock", "Seconds", "delay_of", "iso", "seconds", "until_beat"]
+__all__ = ["SYSTEM_CLOCK", "Clock", "Holder", "Seconds", "delay_of", "iso", "seconds", "until_beat"]
 
 Seconds = float | timedelta
 """A duration as the public border takes it; inside, durations are seconds as float."""
@@ -22,6 +23,18 @@ async def _sleep(delay: float) -> None:
     await anyio.sleep(delay)
 
 
+class Holder(Protocol):
+    """Holds leases, and renews them in real time: a clock that a test turns lets it renew them on the way."""
+
+    def stride(self) -> float | None:
+        """Return how many seconds may pass before the next renewal; None while nothing is held."""
+        ...
+
+    def renew(self) -> None:
+        """Renew the leases, and return when that is done."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """Where a driver without a server takes its time from."""
@@ -31,6 +44,12 @@ class Clock:
     monotonic: Callable[[], float] = time.monotonic
     wait: Callable[[float], Awaitable[object]] = _sleep
     """An async function that returns after so many seconds of this clock."""
+
+    def join(self, holder: Holder) -> None:
+        """Make a holder known, if this clock is one that is turned."""
+
+    def part(self, holder: Holder) -> None:
+        """Forget a holder."""
 
 
 SYSTEM_CLOCK = Clock()

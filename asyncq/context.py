@@ -79,8 +79,9 @@ class JobContext:
     @property
     def deadline(self) -> datetime | None:
         """When this attempt times out, None where it has no timeout."""
-        deadline = self.run.deadline
-        return None if deadline is None else datetime.fromtimestamp(time.time() + deadline - time.monotonic(), UTC)
+        if self.run.deadline is None:
+            return None
+        return datetime.fromtimestamp(self.run.clock.now() + self.run.deadline - time.monotonic(), UTC)
 
     @property
     def interruption(self) -> Cause | None:

@@ -1,7 +1,7 @@
 """Every protocol that a backend implements, with what must be true after each call.
 
-The contract suite under `tests/contract` holds a test for each promise. A backend is supported when it passes that
-suite against the real thing; where it honestly differs it says so in its `Traits`, and the suite reads them.
+The suite `asyncq.testing.conformance` holds a test for each promise. A backend is supported when it passes that suite
+against the real thing; where it honestly differs it says so in its `Traits`, and the suite reads them.
 
 Common to all async calls here: an exception of the backend's library arrives as a `DriverError` with its cause;
 cancellation at any await loses no job and doubles none; a call that failed changed nothing, or all of it.

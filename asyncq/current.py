@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 from weakref import WeakSet
 
+from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.errors import ConfigError, NotOpen
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from asyncq.handle import JobHandle, JobProgress, JobStatus
     from asyncq.job import Request
 
-__all__ = ["Host", "Tracker", "current", "host"]
+__all__ = ["Host", "StandIn", "Tracker", "current", "host", "likely_host", "own_host"]
 
 
 class Host(Protocol):
@@ -60,6 +61,31 @@ class Tracker(Protocol):
         ...
 
 
+class StandIn(Protocol):
+    """What takes the place of every app of the process while a test lasts."""
+
+    @property
+    def whole(self) -> bool:
+        """True where nothing goes on to the apps themselves."""
+        ...
+
+    def drivers(self, app: Any, /) -> Any:
+        """Return the drivers that the app shall open in place of its own, by connection; asked only where `whole`."""
+        ...
+
+    async def engine(self, app: Any, /) -> Any:
+        """Return the engine that the app shall use in place of its own."""
+        ...
+
+    async def dispatch(self, app: Any, requests: Sequence[Request], /) -> Sequence[JobHandle[Any]]:
+        """Take what is dispatched through the app."""
+        ...
+
+    async def dispatch_sync(self, app: Any, request: Request, /) -> Any:
+        """Take what the app would run here and now."""
+        ...
+
+
 class Apps:
     """The apps of this process: built, and open ones in the order in which they were entered."""
 
@@ -67,6 +93,14 @@ class Apps:
         self.built: WeakSet[Any] = WeakSet()
         self.open: list[Host] = []
         self.default: Host | None = None
+        self.stand_ins: list[StandIn] = []
+        """The last one counts. For the process, since threads and fixtures do not share the test's context."""
+        self.clock: Clock = SYSTEM_CLOCK
+        """What apps that open now take the time from."""
+
+    def whole_stand_in(self) -> StandIn | None:
+        """Return what takes all jobs of all apps now."""
+        return self.stand_ins[-1] if self.stand_ins and self.stand_ins[-1].whole else None
 
 
 apps = Apps()
@@ -92,6 +126,11 @@ def host() -> Host:
     The context's app comes first, then the only open one, then the only one that was built. Only where no app was ever
     built is one made from the environment and `pyproject.toml`.
     """
+    return likely_host() if apps.stand_ins else own_host()
+
+
+def own_host() -> Host:
+    """Return the same, whatever stands in for the apps."""
     here = current_app.get()
     if here is not None:
         return here
@@ -102,6 +141,16 @@ def host() -> Host:
     return _outside()
 
 
+def likely_host() -> Host:
+    """Return the app that is meant most likely, where it does not matter much: something stands in for all."""
+    here = current_app.get()
+    if here is not None:
+        return here
+    if apps.open:
+        return apps.open[-1]
+    return cast(Host, max(apps.built, key=lambda app: app.number)) if apps.built else _outside()
+
+
 def _outside() -> Host:
     built = list(apps.built)
     if len(built) > 1:
@@ -109,7 +158,7 @@ def _outside() -> Host:
     if built:
         return cast(Host, built[0])
     if apps.default is None:
-        apps.default = cast(Host, import_module("asyncq.app").default_app())
+        apps.default = cast(Host, import_module("asyncq.app").AsyncQ())
     return apps.default
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
@@ -37,13 +37,21 @@ class _Template:
 
 
 class Packer:
-    """Makes envelopes. `queues` gives each connection its default queue."""
+    """Makes envelopes. `queues` gives each connection its default queue, `now` is unix seconds."""
 
-    def __init__(self, codec: Codec, registry: Registry, queues: Mapping[str, str], default: str) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        registry: Registry,
+        queues: Mapping[str, str],
+        default: str,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._codec = codec
         self._registry = registry
         self._queues = queues
         self._default = default
+        self._now = now
         self._templates: dict[type[Job], _Template] = {}
 
     def pack(self, request: Request) -> Pending:
@@ -61,7 +69,7 @@ class Packer:
             id=check_id(options["id"]) if "id" in options else new_id(),
             queue=_queue(options, job) or settings.queue or self._queues[connection],
             name=template.name,
-            dispatched_at=time.time(),
+            dispatched_at=self._now(),
             settings=self._freeze(job, template, options),
             arguments=self._codec.arguments(job),
             ext={"display": str(cast("Any", job).display_name())} if "display_name" in template.asks else None,
@@ -126,8 +134,20 @@ class Packer:
         for name, value in options.items():
             if name in _FROZEN:
                 frozen[name] = normalise_option(name, value, owner)
-        until = _retry_until(job, template)
+        until = self._retry_until(job, template)
         return frozen if until is None else {**frozen, "retry_until": until}
+
+    def _retry_until(self, job: Job, template: _Template) -> float | None:
+        """Return unix seconds. The dispatcher's clock sets it, since only the push itself has the broker's."""
+        if "retry_until" in template.asks:
+            asked = cast("Any", job).retry_until()
+            if asked is None:
+                return None
+            if isinstance(asked, datetime):
+                return delay_of(asked, "retry_until")[1]
+            return self._now() + seconds(asked, "retry_until")
+        retry_for = job.settings_.retry_for
+        return None if retry_for is None else self._now() + retry_for
 
     def _asked(self, job: Job, template: _Template, options: DispatchOptions, name: str) -> Any:
         if name in options:
@@ -143,16 +163,3 @@ def _unique_for(options: DispatchOptions, job: Job) -> float | None:
     if "unique_for" not in options:
         return None
     return float(normalise_option("unique_for", options["unique_for"], type(job).__qualname__))
-
-
-def _retry_until(job: Job, template: _Template) -> float | None:
-    """Return unix seconds. The dispatcher's clock sets it, since only the push itself has the broker's."""
-    if "retry_until" in template.asks:
-        asked = cast("Any", job).retry_until()
-        if asked is None:
-            return None
-        if isinstance(asked, datetime):
-            return delay_of(asked, "retry_until")[1]
-        return time.time() + seconds(asked, "retry_until")
-    retry_for = job.settings_.retry_for
-    return None if retry_for is None else time.time() + retry_for

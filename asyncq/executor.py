@@ -178,7 +178,7 @@ class Executor:
         """Judge a payload that cannot be opened: a newer deploy's name waits a while, anything else is kept failed."""
         if not isinstance(error, UnknownJob):
             return Failed(error)
-        now = time.monotonic()
+        now = run.clock.monotonic()
         first, count = self.unknown_since.get(run.reservation.id, (now, 0))
         if now - first >= UNKNOWN_GRACE_SECONDS:
             self.unknown_since.pop(run.reservation.id, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -97,7 +96,7 @@ def _body(engine: Engine, job: FailedJob) -> bytes:
     until = payload.settings.get("retry_until")
     if until is None:
         return job.body
-    now = time.time()
+    now = engine.setup.clock.now()
     span = until - payload.dispatched_at
     shifted = replace(payload, dispatched_at=now, settings={**payload.settings, "retry_until": now + span})
     return engine.codec.body(shifted)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any, Literal
 
+from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.payload import Released, Reservation, Settlement
 from asyncq.retry import Rules
 
@@ -28,6 +28,7 @@ class Run:
 
     __slots__ = (
         "cause",
+        "clock",
         "confirmed",
         "ctx",
         "deadline",
@@ -43,13 +44,14 @@ class Run:
         "told_at",
     )
 
-    def __init__(self, reservation: Reservation) -> None:
+    def __init__(self, reservation: Reservation, clock: Clock = SYSTEM_CLOCK) -> None:
         self.reservation = reservation
-        self.taken_at = time.monotonic()
+        self.clock = clock
+        self.taken_at = clock.monotonic()
         self.rules = _DEFAULT_RULES
         self.started_at = 0.0
         self.deadline: float | None = None
-        """Monotonic instant of the timeout, None where none is running."""
+        """Monotonic instant of the timeout by the system's clock, None where none is running."""
         self.cause: Cause | None = None
         self.ctx: JobContext | None = None
         self.recipe: Recipe | None = None
@@ -68,7 +70,7 @@ class Run:
 
     def broker_now(self) -> float:
         """Return unix seconds by the broker's clock."""
-        return self.reservation.reserved_at + time.monotonic() - self.taken_at
+        return self.reservation.reserved_at + self.clock.monotonic() - self.taken_at
 
     @property
     def called_off(self) -> bool:

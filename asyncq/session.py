@@ -8,7 +8,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
+from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.contracts import Driver
+from asyncq.errors import ConfigError
 from asyncq.wiring import Engine, Setup
 
 __all__ = ["Session"]
@@ -19,12 +21,12 @@ class Session:
 
     def __init__(
         self,
-        make_drivers: Callable[[], Mapping[str, Driver]],
-        setup: Setup,
+        make_drivers: Callable[[Clock], Mapping[str, Driver]],
+        make_setup: Callable[[], Setup],
         around: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
     ) -> None:
         self._make_drivers = make_drivers
-        self._setup = setup
+        self._make_setup = make_setup
         self._around = around
         self._lock = asyncio.Lock()
         self._holders = 0
@@ -74,10 +76,12 @@ class Session:
 
     async def _open(self) -> None:
         async with AsyncExitStack() as stack:
-            drivers = self._make_drivers()
+            setup = self._make_setup()
+            drivers = self._make_drivers(setup.clock)
+            _refuse_servers(drivers, setup.clock)
             for driver in drivers.values():
                 await stack.enter_async_context(driver)
-            engine = Engine(drivers, self._setup)
+            engine = Engine(drivers, setup)
             if self._around is not None:
                 self.engine = engine  # what is dispatched in there goes through it
                 await self._enter_around(self._around)
@@ -99,3 +103,13 @@ class Session:
             self.engine = None
             await engine.close()
             await self._stack.aclose()
+
+
+def _refuse_servers(drivers: Mapping[str, Driver], clock: Clock) -> None:
+    """Refuse drivers that cannot follow the clock of a test."""
+    for name, driver in drivers.items():
+        if clock is not SYSTEM_CLOCK and not driver.traits.virtual_time:
+            raise ConfigError(
+                f"connection {name!r}: its time is its server's, which no test can turn; under asyncq.testing.clock() "
+                "use memory:// or sqlite://, or asyncq.fake()"
+            )

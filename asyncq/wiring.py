@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import anyio
 
+from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.codec import Codec
 from asyncq.context import JobContext
 from asyncq.contracts import Driver, Inline
@@ -62,6 +62,9 @@ class Setup:
     listeners: Listeners
     registry: Registry
     injector: Injector
+    clock: Clock = SYSTEM_CLOCK
+    plugins: tuple[Plugin, ...] = ()
+    """Nearer to the broker than our own."""
 
 
 class Engine:
@@ -78,8 +81,9 @@ class Engine:
             KeepResults(self.codec),
             KeepFailed(),
             Routing({name: self._keeper_of_failed(name) for name in drivers}),
+            *setup.plugins,
         )
-        self._packer = Packer(self.codec, setup.registry, setup.queues, setup.default)
+        self._packer = Packer(self.codec, setup.registry, setup.queues, setup.default, setup.clock.now)
         self._couriers = {name: Courier(driver) for name, driver in drivers.items()}
         doors = [plugin.dispatch for plugin in self.plugins if type(plugin).dispatch is not Plugin.dispatch]
         self._send = compose(doors, self._push)
@@ -142,6 +146,10 @@ class Engine:
         signals = self.driver(connection).stores.signals
         return None if signals is None else Teller(signals, connection)
 
+    def pack(self, request: Request) -> Pending:
+        """Return a job as it would be sent."""
+        return self._packer.pack(request)
+
     async def dispatch(self, requests: Sequence[Request], host: Host | None = None) -> Sequence[JobHandle[Any]]:
         """Push the jobs; answers in their order. All are encoded before the first is sent.
 
@@ -201,7 +209,7 @@ class Engine:
         executor = replace(self._inline, connection=connection, teller=self._teller(connection))
         attempt = 1
         while True:
-            run = Run(reservation_of(envelope, attempt))
+            run = Run(reservation_of(envelope, attempt, self.setup.clock.now()), self.setup.clock)
             executor.open(run)
             run.rules = replace(run.rules, tries=1, retry_until=None, timeout=0.0, max_exceptions=0)
             outcome = await executor.attempt(run)
@@ -211,12 +219,12 @@ class Engine:
             assert outcome is not None  # there is no lease that could be lost
             if not isinstance(outcome, Released):
                 return executor.conclude(run, outcome)
-            await anyio.sleep(outcome.delay or 0.0)
+            await self.setup.clock.wait(outcome.delay or 0.0)
             attempt += 1
 
 
-def reservation_of(envelope: Envelope, attempt: int) -> Reservation:
-    """Return an envelope as if a broker had leased it, for a run without a broker."""
+def reservation_of(envelope: Envelope, attempt: int, now: float = 0.0) -> Reservation:
+    """Return an envelope as if a broker had leased it at this instant, for a run without a broker, or to read it."""
     return Reservation(
         id=envelope.id,
         queue=envelope.queue,
@@ -226,7 +234,7 @@ def reservation_of(envelope: Envelope, attempt: int) -> Reservation:
         exceptions=0,
         crashes=0,
         body=envelope.body,
-        reserved_at=time.time(),
+        reserved_at=now,
         group=envelope.group,
         tags=envelope.tags,
     )

@@ -9,6 +9,9 @@ import pytest
 from tests.support.redis.shared import Shared
 from tests.support.servers import in_ci
 
+# The suite of the drivers is imported by modules below `tests/contract`: its asserts shall speak, too.
+pytest.register_assert_rewrite("asyncq.testing.conformance")
+
 DEFAULT_BACKENDS = "memory,sqlite,redis-acl"
 
 

@@ -49,7 +49,7 @@ class NullKeeper:
 class NullDriver:
     """Takes every job and keeps none, not even its id or unique key. So do its stores; its locks are always free."""
 
-    traits = Traits(persistent=False, shared=False, discards=True, unique_scope="none")
+    traits = Traits(persistent=False, shared=False, discards=True, unique_scope="none", virtual_time=True)
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.name = settings.name

@@ -43,7 +43,7 @@ class SyncDriver:
     locks, limits and batches work within this process, by name (`sync://name`), else for this driver alone.
     """
 
-    traits = Traits(persistent=False, shared=False, runs_inline=True, unique_scope="none")
+    traits = Traits(persistent=False, shared=False, runs_inline=True, unique_scope="none", virtual_time=True)
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.name = settings.name

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.payload import Reservation
 from asyncq.run import Run
 from asyncq.worker.ledger import Ledger
@@ -47,10 +48,12 @@ class Desk:
     """Shared with a parent process, where there is one."""
     by_queue: Counter[str] = field(default_factory=Counter[str])
     """Jobs held, by queue."""
+    clock: Clock = SYSTEM_CLOCK
+    """Dates what the broker dates too."""
 
     def take(self, reservation: Reservation) -> Run:
         """Put a reservation on the desk."""
-        run = Run(reservation)
+        run = Run(reservation, self.clock)
         self.held.add(run)
         self.by_queue[reservation.queue] += 1
         self.taken += 1

@@ -13,6 +13,7 @@ import anyio
 
 from asyncq.concurrency import stack_of
 from asyncq.contracts import Keeper
+from asyncq.current import apps
 from asyncq.errors import HandlerStuck
 from asyncq.run import Run
 from asyncq.worker.options import WorkerOptions
@@ -34,14 +35,18 @@ _log = logging.getLogger("asyncq.worker")
 async def embedded_worker(app: AsyncQ, options: WorkerOptions) -> AsyncGenerator[None]:
     """Work while the block lasts; leaving it drains the worker within `grace` and the time to hand back.
 
-    The worker's tasks are outside the caller's task group and cancel scopes: what ends the caller must not tear the
-    settlements of running jobs.
+    Where a fake takes all jobs there is nothing to work on: it runs them when the test says so. The worker's tasks are
+    outside the caller's task group and cancel scopes: what ends the caller must not tear the settlements of running
+    jobs.
 
     Raises:
         ConfigError: the worker cannot work as it is told.
         HandlerStuck: a handler did not end within the budget; its stack is in the log.
     """
-    supervisor = Supervisor(await app.engine(), options, warn)
+    if apps.whole_stand_in() is not None:
+        yield
+        return
+    supervisor = Supervisor(await app.own_engine(), options, warn)
     task = asyncio.get_running_loop().create_task(supervisor.run(), name=f"asyncq-worker-{options.name}")
     task.add_done_callback(_tell_broken)
     error: BaseException | None = None

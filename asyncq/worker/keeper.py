@@ -34,9 +34,20 @@ class Watcher(Protocol):
 class KeeperThread:
     """Owns the thread; leaving its block ends it."""
 
-    def __init__(self, keeper: Keeper, desk: Desk, lease: float, lost: Callable[[list[Run]], None]) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        desk: Desk,
+        lease: float,
+        lost: Callable[[list[Run]], None],
+        taking: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._keeper = keeper
         self._desk = desk
+        self._taking = taking
+        """Says whether reservations may be on their way to the desk."""
+        self._asked = False
+        self._renewed = threading.Event()
         self._period = lease / 3
         self._lost = lost
         self._ended = threading.Event()
@@ -52,14 +63,27 @@ class KeeperThread:
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._desk.clock.join(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
+        self._desk.clock.part(self)
         self._ended.set()
         self._awake.set()
         self._thread.join(5.0)
+
+    def stride(self) -> float | None:
+        """Return how far a test's clock may go at once; None while nothing is held."""
+        return self._period if self._desk.held or self._taking() else None
+
+    def renew(self) -> None:
+        """Have the thread renew the leases now, for a clock that is turned, and wait for it."""
+        self._renewed.clear()
+        self._asked = True
+        self._awake.set()
+        self._renewed.wait(5.0)
 
     def wake(self) -> None:
         """Let the thread look at the loop from now on: a job starts."""
@@ -83,8 +107,9 @@ class KeeperThread:
     def _keep(self, keeper: Keeper) -> None:
         renew_at = time.monotonic() + self._period
         while not self._rest(renew_at - time.monotonic()):
-            if time.monotonic() >= renew_at:
+            if time.monotonic() >= renew_at or self._asked:
                 renew_at = time.monotonic() + (self._period if self._renew(keeper) else min(1.0, self._period / 4))
+                self._answer()
             if self._watcher is not None:
                 self._watcher.look(keeper)
             if self._desk.ledger is not None:
@@ -97,7 +122,15 @@ class KeeperThread:
             self._awake.wait(min(IDLE_TICK, max(0.0, longest)))
             self._awake.clear()
         self._rests = False
-        return self._ended.wait(min(TICK, max(0.0, longest))) if self._desk.running else self._ended.is_set()
+        if self._desk.running and not self._asked:
+            self._awake.wait(min(TICK, max(0.0, longest)))
+            self._awake.clear()
+        return self._ended.is_set()
+
+    def _answer(self) -> None:
+        if self._asked:
+            self._asked = False
+            self._renewed.set()
 
     def _renew(self, keeper: Keeper) -> bool:
         runs = {(run.reservation.id, run.reservation.token): run for run in list(self._desk.held)}

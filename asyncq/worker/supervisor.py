@@ -53,7 +53,7 @@ class Supervisor:
         self.engine = engine
         self.driver = self._driver()
         self.stop = Stop(options)
-        self.desk = Desk(options.concurrency, options.ahead, self._queues())
+        self.desk = Desk(options.concurrency, options.ahead, self._queues(), clock=engine.setup.clock)
         self._threads = Threads(options.concurrency)
         self._deadlines = Deadlines(self.desk, options.cancel_grace, self._abandon)
         self.executor = engine.executor(
@@ -72,7 +72,9 @@ class Supervisor:
         self._cancels = Cancels(self.driver.name, self.desk, self._deadlines, self._settle_soon)
         self.pump.settled = self._note_settled
         self._enforce = enforce
-        self._keeper = KeeperThread(self.driver.keeper(), self.desk, self.driver.lease, self._lost)
+        self._keeper = KeeperThread(
+            self.driver.keeper(), self.desk, self.driver.lease, self._lost, lambda: self.pump.reserving
+        )
         self._jobs = Nursery()
         engine.setup.registry.check(self._prepare)
 

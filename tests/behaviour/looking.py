@@ -12,7 +12,7 @@ from asyncq import AsyncQ
 from asyncq.events import Event
 from asyncq.records import FailedJob, QueueSize
 from asyncq.stores import FailedStore
-from tests.contract.backends import eventually
+from asyncq.testing.conformance.backend import eventually
 
 __all__ = ["Heard", "empty", "eventually", "failed_jobs", "size_of"]
 

@@ -1,90 +1,36 @@
-"""The backends of the matrix: how a test opens one, and how time passes there."""
+"""The backends of the matrix."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 from uuid import uuid4
 
-import anyio
 import pytest
 
-from asyncq.config import Connection
-from asyncq.contracts import Driver, Installable
-from asyncq.drivers import SCHEMES, connect
-from asyncq.payload import Traits
-from tests.contract.clocks import TurnableClock
-from tests.contract.traits import ROWS, Row
+from asyncq.drivers import SCHEMES
+from asyncq.testing.conformance import Backend
+from tests.contract.traits import ROWS
 from tests.support.redis.shared import Shared
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
 
-__all__ = ["Backend", "backend_on", "eventually", "problem_of"]
-
-
-class Backend:
-    """One store of one backend, and the clock that its drivers follow."""
-
-    def __init__(self, name: str, directory: Path, server: str = "") -> None:
-        self.name = name
-        self.row: Row = ROWS[name]
-        self.traits: Traits = self.row.traits
-        self.clock = TurnableClock()
-        self.url = self.row.url.format(name=uuid4().hex, path=directory / "queue.db", server=server)
-
-    def make(self, **options: str) -> Driver:
-        """Make a driver on this test's store; it is not open yet."""
-        mark = "&" if "?" in self.url else "?"
-        connection = Connection(f"{self.url}{mark}{urlencode({'lease': self.row.lease, **options})}")
-        return connect(connection, name=self.name, clock=self.clock.clock)
-
-    @asynccontextmanager
-    async def open(self, **options: str) -> AsyncGenerator[Driver]:
-        """Open a driver on this test's store; a second one is what another client sees."""
-        async with self.opened(self.make(**options)) as driver:
-            yield driver
-
-    @asynccontextmanager
-    async def opened(self, driver: Driver) -> AsyncGenerator[Driver]:
-        """Open a driver that is made already, with its tables."""
-        async with driver:
-            if isinstance(driver, Installable):
-                await driver.install()
-            yield driver
-
-    def fresh(self) -> AbstractAsyncContextManager[Driver]:
-        """Open a second connection, to look at the state."""
-        return self.open()
-
-    async def turn(self, seconds: float) -> None:
-        """Let so many seconds pass; returns at once where the time is virtual."""
-        if self.traits.virtual_time:
-            self.clock.turn(seconds)
-        else:
-            await anyio.sleep(seconds)
-
-    @property
-    def unit(self) -> float:
-        """A duration in seconds that is long enough to be seen here, and well below the lease."""
-        return self.row.lease / 5
+__all__ = ["backend_in", "backend_on", "params_of", "problem_of"]
 
 
 def backend_on(servers: Shared, name: str, directory: Path) -> Backend:
     """A store of its own on the server that its row names; a server that cannot be had skips the test."""
     server = ROWS[name].server
-    return Backend(name, directory, servers.url(server) if server else "")
+    return backend_in(directory, name, servers.url(server) if server else "")
 
 
-async def eventually(holds: Callable[[], bool], *, within: float = 5.0) -> None:
-    """Return when the condition holds; looks at every turn of the loop."""
-    with anyio.fail_after(within):
-        while not holds():  # noqa: ASYNC110 - what it waits for has no event
-            await anyio.sleep(0.001)
+def backend_in(directory: Path, name: str, server: str = "") -> Backend:
+    """A store of its own, in a folder or on a server."""
+    row = ROWS[name]
+    url = row.url.format(name=uuid4().hex, path=directory / "queue.db", server=server)
+    return Backend(name, url, traits=row.traits, promises=row.promises, lease=row.lease, histories=row.histories)
 
 
 def params_of(names: str) -> list[ParameterSet]:

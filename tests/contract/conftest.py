@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 import asyncq.drivers
-from asyncq.contracts import Driver
-from tests.contract.backends import Backend, backend_on, params_of, problem_of
+from asyncq.testing.conformance import Backend
+from asyncq.testing.conformance.fixtures import NEEDS, driver, only_what_is_promised
+from tests.contract.backends import backend_on, params_of, problem_of
 from tests.support.redis.shared import Shared
+
+__all__ = ["backend", "driver", "only_what_is_promised", "pytest_configure", "pytest_generate_tests"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker that reads the table of traits."""
-    config.addinivalue_line("markers", "needs(*promises): skip where the backend does not make these promises")
+    config.addinivalue_line("markers", NEEDS)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -34,18 +36,7 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path, servers: Shared) -> 
         pytest.skip(problem)
     if problem:
         pytest.fail(problem, pytrace=False)
-    backend = backend_on(servers, name, tmp_path)
-    needed = {promise for mark in request.node.iter_markers("needs") for promise in mark.args}
-    if missing := needed - backend.row.promises:
-        pytest.skip(f"{name} does not promise {', '.join(sorted(missing))}")
-    return backend
-
-
-@pytest.fixture
-async def driver(backend: Backend) -> AsyncIterator[Driver]:
-    """An open driver; set up and torn down in different tasks, which drivers must bear."""
-    async with backend.open() as driver:
-        yield driver
+    return backend_on(servers, name, tmp_path)
 
 
 def _written(name: str) -> bool:

@@ -13,8 +13,8 @@ from asyncq.drivers.sync import SyncDriver
 from asyncq.errors import NotOpen
 from asyncq.payload import Done, Envelope, Reservation, Reserved, Settlement
 from asyncq.records import BatchCounts, BatchRecord, BatchStrike, OutboxRow, QueueSize, StoredResult
-from tests.contract.clocks import TurnableClock
-from tests.contract.jobs import failed_job, ids, job, there, unique_job
+from asyncq.testing import TurnableClock
+from asyncq.testing.conformance.jobs import failed_job, ids, job, there, unique_job
 
 GHOST = Reservation("a", "default", "app:Work", "token", 1, 0, 0, b"", 0.0)
 

@@ -27,8 +27,9 @@ from asyncq.payload import (
     Settlement,
     Unique,
 )
-from tests.contract.backends import Backend
-from tests.contract.jobs import ids
+from asyncq.testing.conformance.backend import Backend
+from asyncq.testing.conformance.jobs import ids
+from tests.contract.backends import backend_in
 from tests.contract.model import Model
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ class Histories(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.stack = AsyncExitStack()
         self.directory = TemporaryDirectory()
-        self.backend = Backend(self.backend_name, Path(self.directory.name))
+        self.backend = backend_in(Path(self.directory.name), self.backend_name)
         self.driver: Driver = self.do(self.stack.enter_async_context(self.backend.open(lease="2")))
         self.model = Model(lease=2.0)
         self.given: list[Reservation] = []
@@ -151,13 +152,13 @@ async def _dict(call: Any) -> dict[str, Any]:
 # Finding the shortest history that fails takes minutes with a driver that is not in memory; passing takes seconds.
 @pytest.mark.timeout(600)
 def test_every_history_agrees_with_the_model(backend: Backend) -> None:
-    if not backend.row.histories:
+    if not backend.histories:
         pytest.skip("a model of a server would need the server's own instants")
     machine = type("Histories", (Histories,), {"backend_name": backend.name})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=backend.row.histories,
+            max_examples=backend.histories,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,

@@ -5,18 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asyncq.payload import Traits
+from asyncq.testing.conformance.backend import WIDE, WORDS
 
-__all__ = ["ROWS", "WORDS", "Row"]
+__all__ = ["ROWS", "Row"]
 
 FEATURES = frozenset({"turning", "findable", "clearable", "inspectable"})
 STORES = frozenset({"locks", "limits", "funnels", "batches", "failed", "signals", "results", "outbox"})
-
-OWN_TIME = frozenset({"prunes_results"})
-"""Promises of backends whose results stay until somebody forgets them."""
-WIDE = frozenset({"wide_ids"})
-"""An id or a unique key stands for one job in all queues of its connection, not only in its own queue."""
-WORDS = OWN_TIME | WIDE
-"""Promises that are neither a protocol nor a store."""
 
 
 @dataclass(frozen=True, slots=True)

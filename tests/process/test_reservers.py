@@ -11,7 +11,7 @@ import pytest
 
 from asyncq import Connection
 from asyncq.drivers import connect
-from tests.contract.jobs import job
+from asyncq.testing.conformance.jobs import job
 from tests.support.root import ROOT
 
 JOBS = 2_000

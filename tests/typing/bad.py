@@ -1,5 +1,6 @@
 """What must not type-check: both checkers report each line marked E, and no other. Never run (test_promise.py)."""
 
+import asyncq
 from asyncq import AsyncQ, Depends, Job, JobContext, JobHandle, blocking, dispatch_many, job
 from tests.typing.use import Resize, SendMail, Uses, crunch, injected, send_mail
 
@@ -76,3 +77,19 @@ async def handles(queue: AsyncQ) -> None:
     text: str = blocking.result(handle)  # E39 another result
     async for progress in handle.watch():
         await progress.fraction  # E40 a number
+
+
+async def tests_of_users() -> None:
+    async with asyncq.fake() as queue:
+        queue.assert_dispatched(SendMail, lambda mail: mail.too == "x")  # E41 no such field
+        queue.assert_dispatched("SendMail")  # E42 not a job
+        queue.assert_dispatched_fn(send_mail, 3)  # E43 argument of a wrong type
+        queue.assert_dispatched_fn(send_mail, too="x")  # E44 unknown argument
+        queue.assert_dispatched(SendMail, times="1")  # E45 times of a wrong type
+        queue.run()  # E46 forgotten await
+        resized: list[Resize] = queue.of(SendMail)  # E47 another job
+    asyncq.testing.run(SendMail(to="x"))  # E48 forgotten await
+    await asyncq.testing.run("SendMail")  # E49 not a job
+    number: int = (await asyncq.testing.run(SendMail(to="x"))).result  # E50 another result
+    asyncq.testing.clock().advance(hour=1)  # E51 no such unit
+    asyncq.fake("SendMail")  # E52 not a job

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, assert_type
 import asyncq
 from asyncq import (
     INJECT,
+    AsyncQ,
     Depends,
     Fail,
     Job,
@@ -24,6 +25,7 @@ from asyncq import (
     field,
     job,
 )
+from asyncq.testing import RunOutcome
 
 
 class SendMail(Job, queue="mail", tries=5, timeout=30, backoff=[1, 10, 60]):
@@ -228,3 +230,33 @@ def without_a_loop() -> None:
     assert_type(asyncq.blocking.result(handle, timeout=5), list[str])
     assert_type(asyncq.blocking.call(handle.cancel), bool)
     assert_type(asyncq.blocking.dispatch_sync(Uses(to="x")), list[str])
+
+
+def is_to_ada(to: str, *, body: str) -> bool:
+    return to == "ada" and not body
+
+
+async def tests_of_users() -> None:
+    async with asyncq.fake() as q:
+        assert_type(q.assert_dispatched(SendMail, lambda mail: mail.to == "x", times=1), list[SendMail])
+        assert_type(q.assert_dispatched(send_mail, is_to_ada, queue="mail", delay=timedelta(hours=1)), list[Job])
+        assert_type(q.assert_dispatched_fn(send_mail, "x", body="b"), None)
+        q.assert_dispatched_fn(crunch, 3)
+        q.assert_not_dispatched(Report, lambda report: report.month == "May")
+        assert_type(q.assert_dispatched_sync(Resize), list[Resize])
+        assert_type(q.of(SendMail), list[SendMail])
+        assert_type(q.records_of(SendMail)[0].job.to, str)
+        assert_type(q.dispatched, list[Job])
+        q.answer(SendMail, "x")
+        assert_type(await q.run("mail", within=timedelta(hours=24)), Sequence[RunOutcome[Any]])
+    with asyncq.fake(SendMail, send_mail), asyncq.fake(except_=[Report, crunch]):
+        pass
+    outcome = await asyncq.testing.run(SendMail(to="x"), attempt=3, timeout=timedelta(seconds=1))
+    assert_type(outcome.result, str)
+    assert_type(outcome.delay, float | None)
+    assert_type((await asyncq.testing.run(Resize(path="a"), app=queue)).result, int)
+    assert_type((await asyncq.testing.run(send_mail.bind("x"), exceptions=1, crashes=1)).result, str)
+    async with asyncq.testing.clock() as time, AsyncQ("memory://") as app:
+        time.advance(timedelta(days=1))
+        time.advance(hours=24, seconds=0.5)
+        assert_type(await asyncq.testing.drain(app, within=3600), Sequence[RunOutcome[Any]])

@@ -16,7 +16,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A name and what defines it; the overloads of a function are several statements."""
+    """A name and what defines it; the overloads of a function are several statements, a module has none."""
 
     name: str
     module: str
@@ -72,10 +72,12 @@ def find(module: str, name: str) -> Definition:
         after = tree.body[found[-1][0] + 1 :]
         return Definition(name, module, nodes, _doc(nodes[-1], after[0] if after else None))
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("asyncq"):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("asyncq."):
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
                     return find(node.module, alias.name)
+    if exists(f"{module}.{name}"):
+        return Definition(name, module, (), ast.get_docstring(parse(f"{module}.{name}")) or "")
     raise LookupError(f"{module} has no {name}")
 
 

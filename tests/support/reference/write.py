@@ -15,6 +15,8 @@ SECTION = re.compile(r"^(Raises|Returns|Yields):$")
 
 def written(definition: Definition) -> str:
     """Return the section of one name."""
+    if not definition.nodes:
+        return f"## {definition.name}\n\nA module with a page of its own: [{definition.name}]({definition.name}.md)."
     node = definition.nodes[-1]
     if isinstance(node, ast.ClassDef):
         return "\n\n".join(_class(definition, node))

@@ -14,7 +14,7 @@ from asyncq.contracts import Clearable, Driver, Findable, Turning
 from asyncq.drivers import connect
 from asyncq.payload import Done, Effects, Failed, Released, Reservation, Reserved, Settlement
 from asyncq.records import BatchRecord, BatchStrike, OutboxRow, StoredResult
-from tests.contract.jobs import failed_job, job, push, reserve, settle, there, unique_job
+from asyncq.testing.conformance.jobs import failed_job, job, push, reserve, settle, there, unique_job
 from tests.support.redis import RedisServer
 
 __all__ = [

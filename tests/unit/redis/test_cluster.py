@@ -18,9 +18,9 @@ from asyncq.drivers import connect
 from asyncq.drivers.redis.keys import Keys
 from asyncq.errors import BrokerUnavailable, DriverError
 from asyncq.payload import Done, Settlement
+from asyncq.testing.conformance.jobs import ids, job, push, reserve, reserve_one, settle
+from asyncq.testing.conformance.relaying import relayed
 from tests.behaviour.looking import empty, eventually
-from tests.contract.jobs import ids, job, push, reserve, reserve_one, settle
-from tests.contract.relaying import relayed
 from tests.support.redis import RedisCluster, RedisServer
 from tests.support.waiting import until
 

@@ -23,9 +23,9 @@ from asyncq.drivers import connect
 from asyncq.drivers.redis.scripts import script
 from asyncq.errors import BrokerUnavailable, ConfigError, QueueFull
 from asyncq.payload import Done, Settlement
+from asyncq.testing.conformance.jobs import job, push, reserve, settle
 from asyncq.worker import control
 from tests.behaviour.looking import empty, eventually, failed_jobs
-from tests.contract.jobs import job, push, reserve, settle
 from tests.support.proxy import FaultProxy
 from tests.support.redis import RedisServer
 from tests.support.redis.binaries import Flavour

@@ -19,8 +19,8 @@ from asyncq.drivers.redis.options import options_of
 from asyncq.drivers.redis.settling import settling
 from asyncq.errors import BrokerUnavailable
 from asyncq.payload import Done, Settlement
-from tests.contract.backends import eventually
-from tests.contract.jobs import job, there
+from asyncq.testing.conformance.backend import eventually
+from asyncq.testing.conformance.jobs import job, there
 from tests.support.proxy import FaultProxy
 from tests.support.redis import RedisServer
 from tests.unit.redis.changes import (

@@ -13,7 +13,7 @@ from asyncq.drivers import connect
 from asyncq.drivers.redis.options import Options, options_of
 from asyncq.errors import ConfigError
 from asyncq.payload import Done, Settlement
-from tests.contract.jobs import ids, push, reserve
+from asyncq.testing.conformance.jobs import ids, push, reserve
 from tests.support.redis import RedisServer
 
 

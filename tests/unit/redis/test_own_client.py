@@ -15,7 +15,7 @@ from asyncq.config import Connection
 from asyncq.drivers import connect
 from asyncq.errors import ConfigError
 from asyncq.payload import Done
-from tests.contract.jobs import ids, push, reserve, settle
+from asyncq.testing.conformance.jobs import ids, push, reserve, settle
 from tests.support.redis import RedisCluster, RedisSentinel, RedisServer
 
 _aio: Final[Any] = aio

@@ -12,7 +12,7 @@ import anyio
 import hiredis
 import pytest
 
-from tests.contract.backends import eventually
+from asyncq.testing.conformance.backend import eventually
 from tests.support.proxy import Command, FaultProxy
 from tests.support.redis import RedisServer
 from tests.support.redis.wire import Argument, pack

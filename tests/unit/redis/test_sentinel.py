@@ -13,8 +13,8 @@ from asyncq.contracts import Driver
 from asyncq.drivers import connect
 from asyncq.errors import BrokerUnavailable, DriverError
 from asyncq.payload import Done
+from asyncq.testing.conformance.jobs import ids, push, reserve, reserve_one, settle
 from tests.behaviour.looking import eventually
-from tests.contract.jobs import ids, push, reserve, reserve_one, settle
 from tests.support.redis import RedisSentinel, RedisServer
 from tests.support.waiting import until
 

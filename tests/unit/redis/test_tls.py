@@ -16,7 +16,7 @@ import pytest
 from asyncq.drivers import connect
 from asyncq.errors import BrokerUnavailable
 from asyncq.payload import Done
-from tests.contract.jobs import push, reserve, settle
+from asyncq.testing.conformance.jobs import push, reserve, settle
 from tests.support.redis import RedisServer
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from asyncq.contracts import Driver
 from asyncq.payload import Effects, Envelope, Outcome, Reservation, Settlement, Unique
 from asyncq.records import FailedJob
-from tests.contract.backends import Backend
+from asyncq.testing.conformance.backend import Backend
 
 __all__ = [
     "failed_job",
@@ -84,7 +84,7 @@ async def settle(driver: Driver, held: Reservation, outcome: Outcome, **effects:
 
 def there(value: T | None) -> T:
     """Return an optional part of a backend that its row in the table promises."""
-    assert value is not None, "promised in tests/contract/traits.py, but not there"
+    assert value is not None, "promised by the backend's `promises`, but not there"
     return value
 
 

@@ -1,3 +1,4 @@
+# over budget: module: one table of all calls of a driver, each with what stands before and what must hold after
 """The calls of a driver as scenarios: what stands before, the call, and what must hold after it was cancelled.
 
 Each scenario has queues, keys and ids of its own by its tag, so that many of them stand in one store.
@@ -12,9 +13,9 @@ from typing import Any
 from asyncq.contracts import Clearable, Driver, Findable, Inspectable, Turning
 from asyncq.payload import Done, Effects, Released, Reservation, Settlement
 from asyncq.records import BatchRecord, BatchStrike, OutboxRow, StoredResult
-from tests.contract.backends import Backend
-from tests.contract.jobs import failed_job, ids, job, push, reserve, settle, there, unique_job
-from tests.contract.relaying import relayed
+from asyncq.testing.conformance.backend import Backend
+from asyncq.testing.conformance.jobs import failed_job, ids, job, push, reserve, settle, there, unique_job
+from asyncq.testing.conformance.relaying import relayed
 
 __all__ = ["SCENARIOS", "Scenario", "Stage"]
 

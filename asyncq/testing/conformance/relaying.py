@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from asyncq.contracts import Driver
 from asyncq.outbox import unpack
+from asyncq.testing.conformance.jobs import there
 from asyncq.worker.relay import store
-from tests.contract.jobs import there
 
 __all__ = ["relayed"]
 
