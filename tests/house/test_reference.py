@@ -8,6 +8,7 @@ import re
 import pytest
 
 import asyncq
+from asyncq import events
 from asyncq.settings import DispatchOptions, JobSettings
 from tests.support.reference.pages import pages
 from tests.support.reference.source import Definition
@@ -78,3 +79,8 @@ def test_the_guide_explains_every_setting_of_a_job() -> None:
 
 def test_the_guide_explains_every_option_of_a_dispatch() -> None:
     assert set(DispatchOptions.__annotations__) - named_in_tables("dispatching.md") == set()
+
+
+def test_the_guide_names_every_event() -> None:
+    bases = {"Event", "WorkerEvent"}
+    assert set(events.__all__) - bases - named_in_tables("events.md") == set()
