@@ -62,7 +62,8 @@ bench: .venv/.dev .servers/.ready ## measure throughput and latency
 chaos: .venv/.dev .servers/.ready ## kill and stall workers, kill a server, then count: no job lost, none ended twice
 	@$(PY) -m benchmarks.chaos $(ARGS)
 
-docs: .venv/.dev ## run every code block of README.md and docs/
+docs: .venv/.dev ## write the reference anew, run every code block of README.md and docs/
+	@$(PY) -m tests.support.reference
 	@$(PY) -m pytest -n $(WORKERS) tests/house/test_docs_run.py
 
 clean: ## remove the environments and all caches
