@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass, make_dataclass
-from types import SimpleNamespace
 from typing import Any
 
 from asyncq.errors import ConfigError, DecodeError, EncodeError
 from asyncq.function import FunctionJob
+from asyncq.hints import returned_by
 from asyncq.job import Job
 from asyncq.shape import PYDANTIC_CONFIG
 
@@ -63,15 +61,4 @@ def make_answer(cls: type[Job]) -> Answer:
 
 def _returned(cls: type[Job]) -> Any:
     handler = cls.function_ if issubclass(cls, FunctionJob) else cls.handle
-    hint = inspect.signature(handler).return_annotation
-    if hint is inspect.Signature.empty:
-        return Any
-    holder = SimpleNamespace(__annotations__={"it": hint})
-    scope = {**cls.namespace_[0], **getattr(handler, "__globals__", {})}
-    try:
-        return typing.get_type_hints(holder, scope, dict(cls.namespace_[1]), include_extras=True)["it"]
-    except NameError as error:
-        raise ConfigError(
-            f"{cls.__qualname__}.handle: what it returns names {error.name!r}, which cannot be found at run time; "
-            f"import it in {cls.__module__}, and not only under TYPE_CHECKING"
-        ) from error
+    return returned_by(handler, f"{cls.__qualname__}.handle", cls.namespace_)

@@ -13,7 +13,7 @@ from typing import Any
 from asyncq.depends import INJECT, is_marker, written_as_injected
 from asyncq.errors import ConfigError
 
-__all__ = ["Wanted", "wanted_by"]
+__all__ = ["Wanted", "returned_by", "wanted_by"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +77,33 @@ def _globals_of(call: Callable[..., Any]) -> Mapping[str, Any]:
     return found[0] if found else {}
 
 
+def returned_by(
+    call: Callable[..., Any], owner: str, namespace: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {})
+) -> Any:
+    """Return the type that a callable says it returns; Any where it says nothing.
+
+    Raises:
+        ConfigError: the annotation cannot be resolved.
+    """
+    hint = _signature(call, owner).return_annotation
+    if hint is inspect.Signature.empty:
+        return Any
+    scope = {**namespace[0], **_globals_of(call)}
+    return _evaluated(hint, f"{owner}: what it returns", scope, namespace[1])
+
+
 def _resolved(parameter: inspect.Parameter, owner: str, scope: dict[str, Any], places: Mapping[str, Any]) -> Any:
     if parameter.annotation is parameter.empty:
         return parameter.empty
-    holder = SimpleNamespace(__annotations__={"it": parameter.annotation})
+    return _evaluated(parameter.annotation, f"{owner}: the annotation of {parameter.name!r}", scope, places)
+
+
+def _evaluated(annotation: Any, what: str, scope: dict[str, Any], places: Mapping[str, Any]) -> Any:
+    holder = SimpleNamespace(__annotations__={"it": annotation})
     try:
         return typing.get_type_hints(holder, scope, dict(places), include_extras=True)["it"]
     except NameError as error:
         raise ConfigError(
-            f"{owner}: the annotation of {parameter.name!r} names {error.name!r}, which cannot be found at run time; "
+            f"{what} names {error.name!r}, which cannot be found at run time; "
             f"import it in {scope.get('__name__', 'its module')}, and not only under TYPE_CHECKING"
         ) from error

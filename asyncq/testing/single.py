@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar, Unpack, cast, overload
+from typing import Any, TypeVar, Unpack, cast, overload
 
 from asyncq.app import AsyncQ
 from asyncq.current import apps, likely_host
 from asyncq.errors import ConfigError
-from asyncq.job import BoundJob, Job, Request
+from asyncq.job import AsyncHandler, BoundJob, Job, Request, SyncHandler
 from asyncq.payload import Reservation
 from asyncq.plugin import Pending
 from asyncq.settings import DispatchOptions
@@ -22,15 +22,6 @@ from asyncq.wiring import reservation_of
 __all__ = ["run"]
 
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
-
-
-class _AsyncHandler(Protocol[R_co]):
-    def handle(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, R_co]: ...
-
-
-class _SyncHandler(Protocol[R_co]):
-    def handle(self, *args: Any, **kwargs: Any) -> R_co: ...
 
 
 @overload
@@ -38,32 +29,32 @@ async def run(
     job: BoundJob[R],
     /,
     *,
-    attempt: int = 1,
-    exceptions: int = 0,
-    crashes: int = 0,
-    app: AsyncQ | None = None,
+    attempt: int = ...,
+    exceptions: int = ...,
+    crashes: int = ...,
+    app: AsyncQ | None = ...,
     **options: Unpack[DispatchOptions],
 ) -> RunOutcome[R]: ...
 @overload
 async def run(
-    job: _AsyncHandler[R],
+    job: AsyncHandler[R],
     /,
     *,
-    attempt: int = 1,
-    exceptions: int = 0,
-    crashes: int = 0,
-    app: AsyncQ | None = None,
+    attempt: int = ...,
+    exceptions: int = ...,
+    crashes: int = ...,
+    app: AsyncQ | None = ...,
     **options: Unpack[DispatchOptions],
 ) -> RunOutcome[R]: ...
 @overload
 async def run(
-    job: _SyncHandler[R],
+    job: SyncHandler[R],
     /,
     *,
-    attempt: int = 1,
-    exceptions: int = 0,
-    crashes: int = 0,
-    app: AsyncQ | None = None,
+    attempt: int = ...,
+    exceptions: int = ...,
+    crashes: int = ...,
+    app: AsyncQ | None = ...,
     **options: Unpack[DispatchOptions],
 ) -> RunOutcome[R]: ...
 async def run(
