@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, cast, overload
 from weakref import WeakKeyDictionary
 
-from asyncq.clock import SYSTEM_CLOCK, Clock, Seconds
+from asyncq.choice import choose, modules_of
+from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.config import Connection
 from asyncq.context import JobContext
 from asyncq.contracts import Driver
@@ -21,18 +22,16 @@ from asyncq.current import Host, apps, current_app
 from asyncq.drivers import connect
 from asyncq.events import Event, JobFailed, JobProcessed, JobProcessing, Looping
 from asyncq.function import JobFunction
-from asyncq.gate import Place
+from asyncq.gates import Gates
 from asyncq.handle import JobHandle
 from asyncq.injector import Injector, Override, Resolver
 from asyncq.job import AnyJob, AsyncHandler, Job, Request, SyncHandler, requests_of
 from asyncq.lifespan import AppLifespan, Lifespan, as_context_manager, served
-from asyncq.limiter import Throttle
 from asyncq.listeners import Listeners
-from asyncq.locks import Funnel, Lock
-from asyncq.project import choose, read_project
+from asyncq.project import read_project
 from asyncq.registry import Registry
-from asyncq.session import Session
-from asyncq.settings import DispatchOptions, Middleware
+from asyncq.session import Session, loop_here
+from asyncq.settings import DispatchOptions, Middleware, normalise_option
 from asyncq.tracking import Tracker
 from asyncq.wiring import Engine, Setup
 from asyncq.worker.options import EmbeddedOptions, worker_options
@@ -46,15 +45,19 @@ L = TypeVar("L", bound=Callable[..., Any])
 _numbers = count()
 
 
-class AsyncQ:
+class AsyncQ(Gates):
     """An application: its connections, its middleware, its listeners.
 
     `url` is the connection `default`; `connections` names several. Without either, those of the environment, of
     `[tool.asyncq]` in `pyproject.toml`, and last the embedded SQLite file `.asyncq/queue.db` in the project's root are
     taken. `failed` names the connection, or the URL, that keeps the failed jobs of all; by default each keeps its own.
-    `jobs` are modules that define jobs. `lifespan` is called with the app and returns an async context manager (or is
-    an async generator function) around the time in which the app is open. `resolver` makes what handlers ask for by
-    its bare type; `asyncq.resolvers` has some.
+    `locks` names the one of `lock` and `funnel`, `limits` that of `throttle`, where a call names none; by default it is
+    the default connection. `jobs` are modules that define jobs. `lifespan` is called with the app and returns an async
+    context manager (or is an async generator function) around the time in which the app is open. `resolver` makes what
+    handlers ask for by its bare type; `asyncq.resolvers` has some.
+
+    Raises:
+        ConfigError: an argument, a variable or a key of `pyproject.toml` cannot be used.
     """
 
     def __init__(
@@ -66,22 +69,21 @@ class AsyncQ:
         connections: Mapping[str, str | Connection] | None = None,
         middleware: Sequence[Middleware] = (),
         jobs: Sequence[str] = (),
-        failed: str | None = None,
+        failed: str | Connection | None = None,
+        locks: str | Connection | None = None,
+        limits: str | Connection | None = None,
         lifespan: AppLifespan | None = None,
         resolver: Resolver | None = None,
     ) -> None:
+        stores = {"failed": failed, "locks": locks, "limits": limits}
         project = read_project()
-        choice = choose(project, url=url, connections=connections, default=default, failed=failed)
-        self.name = name or project.name
-        self.default = choice.default
-        self.jobs = tuple(jobs)
-        self.connections = dict(choice.connections)
-        self.listeners = Listeners()
-        self.registry = Registry()
+        choice = choose(project, url=url, connections=connections, name=name, default=default, **stores)
+        self.name, self.default, self.jobs = choice.name, choice.default, modules_of(jobs)
+        self.connections, self.stores, self.sources = dict(choice.connections), choice.stores, choice.sources
+        self.listeners, self.registry = Listeners(), Registry()
         self._injector = Injector(resolver)
         self._lifespan = as_context_manager(lifespan)
-        self.failed_on = choice.failed_on
-        self._middleware = tuple(middleware)
+        self._middleware: tuple[Middleware, ...] = normalise_option("middleware", middleware, "AsyncQ")
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
         self._guard = threading.Lock()
         self._entered: list[tuple[Session, Token[Host | None]]] = []
@@ -143,52 +145,6 @@ class AsyncQ:
         if apps.stand_ins:
             return await apps.stand_ins[-1].dispatch_sync(self, request)
         return await (await self.own_engine()).dispatch_sync(request)
-
-    def lock(
-        self,
-        key: str,
-        *,
-        ttl: Seconds | None = 60,
-        wait: Seconds | None = 0,
-        owner: str | None = None,
-        connection: str | None = None,
-    ) -> Lock:
-        """Make a lock that one holder has at a time: `async with app.lock("key"): …`.
-
-        `ttl`: seconds after which it is free even if its holder died; None: never. `wait`: seconds to wait for it;
-        None: without limit. `owner`: the name of the holder, where another process shall release it.
-        """
-        return Lock(key, partial(self._place, connection), ttl=ttl, wait=wait, owner=owner)
-
-    def funnel(
-        self,
-        key: str,
-        *,
-        limit: int,
-        ttl: Seconds = 60,
-        wait: Seconds | None = 0,
-        owner: str | None = None,
-        connection: str | None = None,
-    ) -> Funnel:
-        """Make a funnel that `limit` holders have at a time; the rest is as for a lock."""
-        return Funnel(key, partial(self._place, connection), limit=limit, ttl=ttl, wait=wait, owner=owner)
-
-    def throttle(
-        self,
-        key: str,
-        *,
-        limit: int,
-        per: Seconds,
-        wait: Seconds | None = 0,
-        sliding: bool = False,
-        connection: str | None = None,
-    ) -> Throttle:
-        """Make a throttle that lets `limit` pass in `per` seconds: `async with app.throttle("key", …): …`.
-
-        The window starts at its first pass and then starts anew, so that up to twice the limit may pass around its end;
-        with `sliding` no span of `per` seconds ever has more than the limit.
-        """
-        return Throttle(key, partial(self._place, connection), limit=limit, per=per, wait=wait, sliding=sliding)
 
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """Return a running loop in which the app is open, None where there is none; may be called from any thread."""
@@ -269,12 +225,8 @@ class AsyncQ:
 
         return served(self, (lambda: self.worker(*queues, **options)) if work else None)
 
-    async def _place(self, connection: str | None) -> Place:
-        engine = await self.engine()
-        return Place(engine.driver(connection or engine.setup.default), engine.lines)
-
     def _session(self) -> Session:
-        loop = asyncio.get_running_loop()
+        loop = loop_here()
         session = self._sessions.get(loop)
         if session is None:
             around = None if self._lifespan is None else partial(self._lifespan, self)
@@ -298,7 +250,7 @@ class AsyncQ:
             queues={name: item.queue for name, item in settings.items()},
             block_for={name: item.block_for for name, item in settings.items()},
             middleware=self._middleware,
-            failed_on=self.failed_on,
+            failed_on=self.stores.get("failed"),
             listeners=self.listeners,
             registry=self.registry,
             injector=self._injector,

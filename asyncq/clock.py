@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from asyncq.errors import ConfigError
+from asyncq.errors import ConfigError, WrongType, WrongValue
 
 __all__ = ["SYSTEM_CLOCK", "Clock", "Holder", "Seconds", "delay_of", "iso", "seconds", "until_beat"]
 
@@ -56,13 +56,17 @@ SYSTEM_CLOCK = Clock()
 
 
 def seconds(value: object, what: str) -> float:
-    """Return a duration in seconds; refuse what is none, naming it by `what`."""
+    """Return a duration in seconds.
+
+    Raises:
+        WrongType, WrongValue: it is none, named by `what`.
+    """
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{what} takes seconds or a timedelta, not {value!r}")
+        raise WrongType(f"{what} takes seconds or a timedelta, not {value!r}")
     if not math.isfinite(value):
-        raise ValueError(f"{what} takes a finite number of seconds, not {value!r}")
+        raise WrongValue(f"{what} takes a finite number of seconds, not {value!r}")
     return float(value)
 
 

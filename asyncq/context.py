@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from asyncq.clock import Seconds
+from asyncq.clock import Seconds, delay_of
 from asyncq.current import current_job
 from asyncq.errors import Fail, NotSupported, Release, Skip
 
@@ -100,7 +100,12 @@ class JobContext:
         return {"id": self.id, "job": self.payload.name, "queue": self.queue, "attempt": self.attempt}
 
     def release(self, delay: Seconds | datetime = 0) -> NoReturn:
-        """End this attempt and put the job back, due after `delay`."""
+        """End this attempt and put the job back, due after `delay`.
+
+        Raises:
+            ConfigError: the delay is none, which is an error of the handler like any other.
+        """
+        delay_of(delay, "ctx.release: delay")
         raise Release(delay)
 
     def fail(self, reason: BaseException | str | None = None) -> NoReturn:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
+from asyncq.errors import WrongType, WrongValue
+
 __all__ = ["INJECT", "Dependency", "Depends", "Scope", "is_marker", "marker_of", "written_as_injected"]
 
 Scope = Literal["job", "app"]
@@ -43,15 +45,15 @@ def Depends(  # noqa: N802  # read like a type: `Annotated[Mailer, Depends(get_m
     each parameter that asks for it, and not once for each run of a job.
 
     Raises:
-        TypeError: it cannot be called.
-        ValueError: an unknown scope, or one value for the whole app that is not shared.
+        WrongType: it cannot be called.
+        WrongValue: an unknown scope, or one value for the whole app that is not shared.
     """
     if dependency is not None and not callable(dependency):
-        raise TypeError(f"Depends({dependency!r}): it takes a function or a class, without calling it")
+        raise WrongType(f"Depends({dependency!r}): it takes a function or a class, without calling it")
     if scope not in {"job", "app"}:
-        raise ValueError(f"Depends(scope={scope!r}): it is 'job' or 'app'")
+        raise WrongValue(f"Depends(scope={scope!r}): it is 'job' or 'app'")
     if scope == "app" and not use_cache:
-        raise ValueError("Depends(scope='app', use_cache=False): what lives as long as the app is shared")
+        raise WrongValue("Depends(scope='app', use_cache=False): what lives as long as the app is shared")
     return Dependency(dependency, scope, use_cache)
 
 

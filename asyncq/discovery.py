@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from asyncq.app import AsyncQ
 from asyncq.current import apps
 from asyncq.errors import ConfigError
-from asyncq.importing import import_module, mentions, open_path, runs_at_import, shadows, submodules
+from asyncq.importing import import_module, open_path, submodules
+from asyncq.layout import Layout
 from asyncq.project import Project, read_project
 
 __all__ = ["Found", "discover"]
-
-_APP_FILES: Final = ("queues.py", "worker.py", "main.py", "app.py", "api.py")
-_NOT_OURS: Final = {"build", "dist", "docs", "migrations", "node_modules", "site-packages", "venv"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +35,6 @@ class Found:
     """What was seen and left alone, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A file of the project, and the name that it has as a module."""
-
-    path: Path
-    module: str
-
-
 def discover(asked: str | None = None, *, jobs: bool = True) -> Found:
     """Find the app, and import the modules that define its jobs.
 
@@ -56,7 +47,7 @@ def discover(asked: str | None = None, *, jobs: bool = True) -> Found:
     project = read_project()
     bases = [folder for folder in (project.root, project.root / "src") if folder.is_dir()]
     open_path(bases)
-    layout = _Layout(project.root, bases)
+    layout = Layout(project.root, bases)
     found = _named_app(project, asked) or _first_app(project, layout)
     if found is None:
         modules = _import_jobs(project, (), layout)
@@ -73,6 +64,8 @@ def _named_app(project: Project, asked: str | None) -> Found | None:
         return None
     said = "--app" if asked else project.sources["app"]
     name, _, attribute = _as_module(project.root, text).partition(":")
+    if "" in name.split("."):
+        raise ConfigError(f"{said}={text!r} names no module; write module:attribute, module, or path.py")
     module = import_module(name, what=f"the app of {said}")
     if not attribute:
         attribute, app = _app_in(module) or _no_app(said, text)
@@ -114,7 +107,7 @@ def _app_in(module: ModuleType) -> tuple[str, AsyncQ] | None:
     return next(((name, value) for name, value in vars(module).items() if isinstance(value, AsyncQ)), None)
 
 
-def _first_app(project: Project, layout: _Layout) -> Found | None:
+def _first_app(project: Project, layout: Layout) -> Found | None:
     for source in layout.importable(layout.app_files()):
         module = import_module(source.module, what="the app's module", expected=source.path)
         there = _app_in(module)
@@ -124,12 +117,12 @@ def _first_app(project: Project, layout: _Layout) -> Found | None:
     return None
 
 
-def _app_of_jobs(project: Project, modules: tuple[str, ...], layout: _Layout) -> Found:
+def _app_of_jobs(project: Project, modules: tuple[str, ...], layout: Layout) -> Found:
     """Take the app that the job modules have built on their way, else make one from the configuration."""
     built = [cast(AsyncQ, app) for app in apps.built]
     notes = tuple(layout.notes)
     if len(built) > 1:
-        names = ", ".join(_origin(app) for app in built)
+        names = ", ".join(sorted(_origin(app) for app in built))
         raise ConfigError(f"several AsyncQ apps were built: {names}; say which one with --app or [tool.asyncq] app")
     if built:
         return Found(project, built[0], _origin(built[0]), _with_own_jobs(built[0], modules), notes)
@@ -151,7 +144,7 @@ def _with_own_jobs(app: AsyncQ, modules: tuple[str, ...]) -> tuple[str, ...]:
     return (*modules, *_import_named([name for name in app.jobs if name not in modules], "jobs=[...] of the app"))
 
 
-def _import_jobs(project: Project, own: tuple[str, ...], layout: _Layout) -> tuple[str, ...]:
+def _import_jobs(project: Project, own: tuple[str, ...], layout: Layout) -> tuple[str, ...]:
     """Import the modules that were named; where none was, those that are called as one would expect."""
     named = [
         *_import_named(project.jobs, project.sources.get("jobs", "")),
@@ -163,7 +156,26 @@ def _import_jobs(project: Project, own: tuple[str, ...], layout: _Layout) -> tup
     for source in layout.importable(layout.job_files()):
         import_module(source.module, what="job module", expected=source.path)
         found.append(source.module)
-    return tuple(found)
+    return (*found, *_import_scripts(layout, found))
+
+
+def _import_scripts(layout: Layout, known: Sequence[str]) -> list[str]:
+    """Import the scripts that define jobs: a job of `producer.py` is `producer:SendMail` also when that was `__main__`.
+
+    One that fails is noted: it is not by its name that it would have to be there.
+    """
+    found: list[str] = []
+    failed = False
+    for source in layout.scripts(known):
+        try:
+            import_module(source.module, what="script", expected=source.path)
+            found.append(source.module)
+        except ConfigError as error:
+            layout.notes.append(str(error))
+            failed = True
+    if failed:
+        gc.collect()  # half a module has left classes behind, which would be taken for jobs
+    return found
 
 
 def _import_named(names: Iterable[str], said: str) -> list[str]:
@@ -175,80 +187,3 @@ def _import_named(names: Iterable[str], said: str) -> list[str]:
             import_module(item, what=f"job module of {said}")
         imported += [name, *inside]
     return imported
-
-
-class _Layout:
-    """Where a project keeps its modules. `notes` collects the files that were passed over."""
-
-    def __init__(self, root: Path, bases: list[Path]) -> None:
-        self._root = root
-        self._bases = bases
-        self.notes: list[str] = []
-
-    def app_files(self) -> Iterator[_Source]:
-        """Yield the files where an app is expected, the likeliest first."""
-        folders = [*self._bases, *(base / "app" for base in self._bases), *self._packages()]
-        for folder in dict.fromkeys(folders):
-            for name in _APP_FILES:
-                yield from self._source(folder / name)
-        for package in self._packages():
-            yield from self._source(package / "__init__.py")
-
-    def job_files(self) -> Iterator[_Source]:
-        """Yield `jobs.py`, `jobs/*.py` and `tasks.py` of the root, of `src/` and of every package below."""
-        for folder in dict.fromkeys([*self._bases, *self._packages(deep=True)]):
-            names = [folder / "jobs.py", *sorted((folder / "jobs").glob("*.py")), folder / "tasks.py"]
-            for path in names:
-                if not path.name.startswith("test"):
-                    yield from self._source(path)
-
-    def importable(self, sources: Iterable[_Source]) -> Iterator[_Source]:
-        """Pass on what mentions asyncq and can be imported without harm; note the rest."""
-        for source in sources:
-            if not mentions(source.path):
-                continue
-            reason = self._harm(source)
-            if reason is None:
-                yield source
-            else:
-                note = f"{source.path.relative_to(self._root)} was not imported: {reason}"
-                self.notes += [note] if note not in self.notes else []
-
-    def _harm(self, source: _Source) -> str | None:
-        if shadows(source.module):
-            return f"the standard library has a module {source.module.partition('.')[0]!r}; rename it"
-        run = runs_at_import(source.path)
-        return None if run is None else f'{run}; put that under `if __name__ == "__main__":`'
-
-    def _source(self, path: Path) -> Iterator[_Source]:
-        if not path.is_file():
-            return
-        base = next(base for base in reversed(self._bases) if path.is_relative_to(base))
-        parts = path.relative_to(base).with_suffix("").parts
-        yield _Source(path, ".".join(parts[:-1] if parts[-1] == "__init__" else parts))
-
-    def _packages(self, *, deep: bool = False) -> list[Path]:
-        """Return the packages right below the bases; with `deep`, the packages inside them too."""
-        found: list[Path] = []
-        for base in self._bases:
-            for folder in _folders(base):
-                found += _walk(folder) if deep else [folder]
-        return found
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    yield folder
-    for child in _folders(folder):
-        yield from _walk(child)
-
-
-def _folders(parent: Path) -> list[Path]:
-    """Return the packages right below a folder, without tests and what others put there."""
-    return sorted(
-        child
-        for child in parent.iterdir()
-        if (child / "__init__.py").is_file()
-        and child.name not in _NOT_OURS
-        and not child.name.startswith((".", "test"))
-        and child.name != "src"
-    )

@@ -11,11 +11,12 @@ from typing import Any, Final, cast
 
 from asyncq.clock import delay_of, seconds
 from asyncq.codec import Codec
-from asyncq.errors import ConfigError
+from asyncq.errors import ConfigError, WrongType
 from asyncq.ids import check_id, new_id
 from asyncq.job import Job, Request
 from asyncq.payload import Envelope, Payload
 from asyncq.plugin import Pending
+from asyncq.recipe import place_of
 from asyncq.registry import Registry
 from asyncq.settings import DispatchOptions, normalise_option, reject_unknown
 
@@ -64,7 +65,11 @@ class Packer:
         job, options = request.job, self._options(request)
         settings, template = job.settings_, self._template(type(job))
         connection = self._connection(options.get("connection") or settings.connection or self._default, job)
-        delay, due_at = delay_of(options["delay"]) if "delay" in options else (settings.delay, None)
+        delay, due_at = (
+            delay_of(options["delay"], f"{type(job).__qualname__}: delay")
+            if "delay" in options
+            else (settings.delay, None)
+        )
         payload = Payload(
             id=check_id(options["id"]) if "id" in options else new_id(),
             queue=_queue(options, job) or settings.queue or self._queues[connection],
@@ -90,9 +95,9 @@ class Packer:
         job = request.job
         options = request.options
         if type(job).dispatch_options is not Job.dispatch_options:
-            options = cast("DispatchOptions", {**job.dispatch_options(), **options})
+            options = cast("DispatchOptions", {**_own_options(job), **options})
         if options and not options.keys() <= set(_OPTIONS):
-            unknown = {name: 0 for name in options if name not in _OPTIONS}
+            unknown = [name for name in options if name not in _OPTIONS]
             reject_unknown(unknown, type(job).__qualname__, _OPTIONS, "option")
         return options
 
@@ -111,10 +116,7 @@ class Packer:
     def _make_template(self, cls: type[Job]) -> _Template:
         if cls.abstract_:
             raise ConfigError(f"{cls.__qualname__} is abstract; dispatch a job that derives from it")
-        if cls.handle is Job.handle:
-            raise ConfigError(
-                f"{cls.__qualname__} has no handle(); write `async def handle(self)` or `def handle(self)`"
-            )
+        place_of(cls)  # what is wrong with the handler is said here, and not first in the worker
         settings = cls.settings_
         frozen = {name: value for name in _FROZEN if (value := getattr(settings, name)) is not None}
         if settings.fail_on_timeout:
@@ -152,7 +154,18 @@ class Packer:
     def _asked(self, job: Job, template: _Template, options: DispatchOptions, name: str) -> Any:
         if name in options:
             return normalise_option(name, options[name], type(job).__qualname__)  # type: ignore[literal-required]
-        return getattr(job, name)() if name in template.asks else getattr(job.settings_, name)
+        if name not in template.asks:
+            return getattr(job.settings_, name)
+        asked = getattr(job, name)()
+        return None if asked is None else normalise_option(name, asked, f"{type(job).__qualname__}.{name}()")
+
+
+def _own_options(job: Job) -> Mapping[str, Any]:
+    given: Any = job.dispatch_options()
+    if isinstance(given, Mapping):
+        return cast("Mapping[str, Any]", given)
+    what = f"{type(job).__qualname__}.dispatch_options()"
+    raise WrongType(f"{what} returns options by name, for example {{'queue': 'high'}}, not {given!r}")
 
 
 def _queue(options: DispatchOptions, job: Job) -> str | None:

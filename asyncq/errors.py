@@ -4,7 +4,9 @@ AsyncqError
 ├── ConfigError                 a person has to change something
 │   ├── UnknownDriver
 │   ├── MissingDependency
-│   └── NotSupported
+│   ├── NotSupported
+│   ├── WrongType               a TypeError too
+│   └── WrongValue              a ValueError too
 ├── NotOpen
 ├── DriverError                 the broker said no, or nothing
 │   ├── BrokerUnavailable
@@ -79,6 +81,8 @@ __all__ = [
     "TooManyExceptions",
     "UnknownDriver",
     "UnknownJob",
+    "WrongType",
+    "WrongValue",
 ]
 
 
@@ -103,6 +107,14 @@ class MissingDependency(ConfigError):
 
 class NotSupported(ConfigError):
     """This driver cannot do what was asked."""
+
+
+class WrongType(ConfigError, TypeError):
+    """A setting or an option is unknown, or its value is of the wrong type."""
+
+
+class WrongValue(ConfigError, ValueError):
+    """A setting or an option has a value that it cannot have."""
 
 
 class NotOpen(AsyncqError):

@@ -143,9 +143,9 @@ class Executor:
         """Judge, or fail the job where its own rules are damaged."""
         try:
             return await self._judge(run, error)
-        except Exception:
+        except Exception as broken:
             _log.exception("%s %s cannot be judged, so it fails", run.name, run.reservation.id)
-            return Failed(error)
+            return Failed(broken if isinstance(root_of(error), Release) else error)
 
     async def _judge(self, run: Run, error: BaseException | None) -> Outcome | None:
         assert error is not None

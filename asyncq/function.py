@@ -25,6 +25,7 @@ from typing import (
 
 from asyncq.clock import Seconds
 from asyncq.depends import INJECT, is_marker, written_as_injected
+from asyncq.errors import WrongType
 from asyncq.handle import JobHandle
 from asyncq.job import BoundJob, Job
 from asyncq.settings import DispatchOptions, Middleware
@@ -100,12 +101,12 @@ class JobFunction(Generic[P, R_co]):
         """Return the job with its arguments filled in.
 
         Raises:
-            TypeError: the arguments do not fit the function, as if it were called.
+            WrongType: the arguments do not fit the function, as if it were called.
         """
         try:
             bound = self.job_type.signature_.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{self.__qualname__}() {error}") from None
+            raise WrongType(f"{self.__qualname__}() {error}") from None
         return BoundJob(self.job_type(**bound.arguments), self._options)
 
     def options(self, **options: Unpack[DispatchOptions]) -> JobFunction[P, R_co]:
@@ -165,7 +166,8 @@ def job(fn: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Make a function a job; takes every setting of `Job`'s class keywords.
 
     Raises:
-        TypeError: the function has `*args` or `**kwargs`, or a parameter that is injected but has no default.
+        WrongType: it is no function with a name, or has `*args` or `**kwargs`, or a parameter that is injected but
+            has no default.
     """
     frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # documented, underscore or not
     if fn is not None:
@@ -175,7 +177,9 @@ def job(fn: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
 def _job_function(fn: Callable[..., Any], settings: Mapping[str, Any], frame: FrameType) -> JobFunction[..., Any]:
     if not inspect.isfunction(fn):
-        raise TypeError(f"@job takes a function, not {fn!r}; for a method or a callable object write a Job class")
+        raise WrongType(f"@job takes a function, not {fn!r}; for a method or a callable object write a Job class")
+    if fn.__name__ == "<lambda>":
+        raise WrongType("@job takes a function that a worker can find by its name, not a lambda; write it with def")
     job_type = _job_type(fn, settings)
     job_type.namespace_ = fn.__globals__, dict(frame.f_locals) if "<locals>" in fn.__qualname__ else {}
     is_async = inspect.iscoroutinefunction(fn)
@@ -224,9 +228,9 @@ def _default(value: Any) -> Any:
 
 def _refuse(fn: Callable[..., Any], parameter: inspect.Parameter) -> None:
     if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
-        raise TypeError(f"{fn.__qualname__}: a job names its parameters; {parameter} cannot be checked or encoded")
+        raise WrongType(f"{fn.__qualname__}: a job names its parameters; {parameter} cannot be checked or encoded")
     if parameter.default is parameter.empty and written_as_injected(parameter.annotation):
-        raise TypeError(
+        raise WrongType(
             f"{fn.__qualname__}: {parameter.name} is injected, so callers pass nothing; "
             f"write {parameter.name}: {_shown(parameter.annotation)} = INJECT"
         )

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar, overload
 
 from asyncq.clock import Seconds, seconds
 from asyncq.contracts import Driver
-from asyncq.errors import ConfigError, LockTimeout, NotSupported
+from asyncq.errors import ConfigError, LockTimeout, NotSupported, WrongType
 from asyncq.lines import Line, Lines
 from asyncq.records import LimitState
 
@@ -145,7 +145,13 @@ def span_of(value: Seconds, what: str) -> float:
 
 
 def count_of(value: int, what: str) -> int:
-    """Return a number of at least one."""
+    """Return a number of at least one.
+
+    Raises:
+        WrongType, ConfigError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers that are not checked
+        raise WrongType(f"{what} takes a whole number, not {value!r}")
     if value < 1:
         raise ConfigError(f"{what}={value!r} lets nobody through; give 1 or more")
     return value

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import time
+from typing import Any
 
-from asyncq.errors import ConfigError
+from asyncq.errors import WrongValue
 
 __all__ = ["check_id", "new_id"]
 
@@ -27,8 +28,8 @@ def new_id() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def check_id(given: str) -> str:
+def check_id(given: Any) -> str:
     """Return an id that a user chose, or refuse it."""
-    if not _ALLOWED.fullmatch(given):
-        raise ConfigError(f"id={given!r}: an id has 1 to 200 letters, digits, or . : - _")
+    if not isinstance(given, str) or not _ALLOWED.fullmatch(given):
+        raise WrongValue(f"id={given!r}: an id is a text of 1 to 200 letters, digits, or . : - _")
     return given

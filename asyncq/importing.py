@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import os
-import re
 import site
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,12 +13,10 @@ from typing import Final
 
 from asyncq.errors import ConfigError
 
-__all__ = ["import_module", "mentions", "open_path", "runs_at_import", "shadows", "submodules"]
+__all__ = ["import_module", "open_path", "shadows", "submodules"]
 
-_RUNNERS: Final = {"asyncio.run", "anyio.run", "trio.run", "uvloop.run", "uvicorn.run"}
 _OURS: Final = str(Path(__file__).parent) + os.sep
 _PYTHON: Final = str(Path(os.__file__).parent) + os.sep
-_MENTION: Final = re.compile(r"\basyncq\b", re.IGNORECASE)
 
 
 def open_path(folders: Iterable[Path]) -> None:
@@ -36,27 +32,6 @@ def open_path(folders: Iterable[Path]) -> None:
 def shadows(module: str) -> bool:
     """Say whether a module's name belongs to the standard library."""
     return module.partition(".")[0] in sys.stdlib_module_names
-
-
-def mentions(path: Path) -> bool:
-    """Say whether a source file has the word asyncq."""
-    try:
-        return bool(_MENTION.search(path.read_text(encoding="utf-8", errors="replace")))
-    except OSError:
-        return False
-
-
-def runs_at_import(path: Path) -> str | None:
-    """Return the first call, with its line, by which importing the file would run its program; None: there is none."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        return None  # importing it says what is wrong, and where
-    for statement in tree.body:
-        value = getattr(statement, "value", None)
-        if isinstance(value, ast.Call) and ast.unparse(value.func) in _RUNNERS:
-            return f"line {statement.lineno} calls {ast.unparse(value.func)}()"
-    return None
 
 
 def import_module(name: str, *, what: str, expected: Path | None = None) -> ModuleType:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,8 @@ from typing import (
 
 from asyncq.clock import Seconds
 from asyncq.current import host
+from asyncq.errors import WrongType
+from asyncq.fields import make_fields
 from asyncq.handle import JobHandle
 from asyncq.settings import DispatchOptions, JobSettings, Middleware, merge_settings, reject_unknown
 
@@ -164,10 +165,8 @@ class Job:
         super().__init_subclass__()
         cls.settings_ = merge_settings(cls.settings_, given, cls.__qualname__)
         cls.abstract_ = abstract
-        _refuse_reserved(cls)
         cls.namespace_ = _place_of_definition(sys._getframe(1), cls)  # pyright: ignore[reportPrivateUsage]  # documented
-        if inspect.get_annotations(cls) or not hasattr(cls, "__dataclass_fields__"):
-            dataclass(kw_only=True)(cls)
+        make_fields(cls, _RESERVED)
 
     def handle(self, *args: Any, **kwargs: Any) -> Any:
         """Do the work; parameters are injected. Every job has its own."""
@@ -247,19 +246,26 @@ async def dispatch_many(jobs: Iterable[AnyJob], /, **options: Unpack[DispatchOpt
 
 
 def requests_of(jobs: Iterable[AnyJob], options: DispatchOptions) -> Sequence[Request]:
-    """Pair each job with the options of the call."""
-    return [job.request(options) if isinstance(job, BoundJob) else Request(job, options) for job in jobs]
+    """Pair each job with the options of the call.
+
+    Raises:
+        WrongType: something among them is no job.
+    """
+    if not isinstance(jobs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers that are not checked
+        raise WrongType(f"dispatch_many takes a list of jobs, not {jobs!r}")
+    return [job.request(options) if isinstance(job, BoundJob) else Request(_checked(job), options) for job in jobs]
+
+
+def _checked(job: Any) -> Job:
+    if isinstance(job, Job):
+        return job
+    hint = "make an instance of it" if isinstance(job, type) else "make it a Job, or bind a @job function"
+    raise WrongType(f"dispatch_many takes jobs, not {job!r}; {hint}")
 
 
 async def _dispatch(request: Request) -> JobHandle[Any]:
     handles = await host().dispatch((request,))
     return handles[0]
-
-
-def _refuse_reserved(cls: type[Job]) -> None:
-    for name in inspect.get_annotations(cls):
-        if name in _RESERVED:
-            raise TypeError(f"{cls.__qualname__}: a field cannot be called {name!r}, a method of Job; call it {name}_")
 
 
 def _place_of_definition(frame: FrameType | None, cls: type[Job]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from asyncq.errors import WrongType
 from asyncq.events import Event
 
 __all__ = ["Listeners"]
@@ -25,7 +26,12 @@ class Listeners:
         """True as soon as anybody listens to anything; guards the making of events."""
 
     def add(self, kind: type[E], listener: Callable[[E], Any]) -> None:
-        """Call `listener` with each event of this type, or with all events for `Event` itself."""
+        """Call `listener` with each event of this type, or with all events for `Event` itself.
+
+        Raises:
+            WrongType: it is no type of event, or the listener cannot be called.
+        """
+        _check(kind, listener)
         self._by_type[kind] = (*self._by_type.get(kind, ()), listener)
         self.active = True
 
@@ -47,6 +53,13 @@ class Listeners:
                     raise
                 _log.exception("a listener of %s failed: %r", type(event).__name__, listener)
         return allowed
+
+
+def _check(kind: Any, listener: Any) -> None:
+    if not (isinstance(kind, type) and issubclass(kind, Event)):
+        raise WrongType(f"app.on takes a type of event, such as asyncq.events.JobFailed, not {kind!r}")
+    if not callable(listener):
+        raise WrongType(f"a listener of {kind.__name__} is a function that takes the event, not {listener!r}")
 
 
 def _is_cancelled() -> bool:

@@ -10,18 +10,20 @@ from types import MappingProxyType
 from typing import Any, Final, cast
 from urllib.parse import quote, unquote
 
-from asyncq.config import Connection, environment, project_root
+from asyncq.config import COMMON, Connection, environment, first_name, project_root, text_of
 from asyncq.errors import ConfigError
+from asyncq.nearest import hint
 
-__all__ = ["FAILED", "Choice", "Project", "choose", "read_project", "unknown_variables"]
+__all__ = ["DEFAULT", "STORES", "Project", "read_project", "unknown_variables"]
 
-FAILED: Final = "failed"
-"""Name of the connection that a URL given as `failed` gets."""
 DEFAULT: Final = "default"
-_KEYS: Final = ("url", "connections", "app", "jobs", "failed", "default", "name")
-_COMMON: Final = ("url", "lease", "retry_after", "queue", "block_for", "prefix")
+STORES: Final = ("failed", "locks", "limits")
+"""What a connection may keep for all others; a URL that is given for one becomes a connection of that name."""
+_KEYS: Final = ("url", "connections", "app", "jobs", "default", "name", *STORES)
 _VARIABLES: Final = tuple(f"ASYNCQ_{key.upper()}" for key in _KEYS if key != "connections")
 _MANY: Final = "ASYNCQ_CONNECTIONS__"
+_ALIKE: Final = 0.75
+"""From this share of common letters on, an unknown variable is taken for a misspelt one of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +35,11 @@ class Project:
     app: str | None
     jobs: tuple[str, ...]
     default: str
-    failed: str | None
+    stores: Mapping[str, str]
+    """Who keeps what, by the names of STORES: a connection or a URL."""
     connections: Mapping[str, Connection]
     sources: Mapping[str, str]
     """Where each key that was set comes from: a variable, or a key of `pyproject.toml`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The connections of one app."""
-
-    default: str
-    connections: Mapping[str, Connection]
-    failed_on: str | None
-    """The connection that keeps all failed jobs; None: each its own."""
 
 
 @dataclass(slots=True)
@@ -56,6 +49,14 @@ class _Layer:
     values: dict[str, Any] = field(default_factory=dict[str, Any])
     connections: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     sources: dict[str, str] = field(default_factory=dict[str, str])
+
+    def put(self, connection: str, key: str, value: str, source: str) -> None:
+        """Take over one key of a connection; `retry_after` goes by its first name."""
+        keys, place = self.connections.setdefault(connection, {}), f"connections.{connection}.{first_name(key)}"
+        if first_name(key) in keys:
+            raise ConfigError(f"{self.sources[place]} and {source} are two names of one setting; remove one of them")
+        keys[first_name(key)] = value
+        self.sources[place] = source
 
 
 def read_project(start: Path | None = None) -> Project:
@@ -73,66 +74,40 @@ def read_project(start: Path | None = None) -> Project:
         _place_url(layer, default)
     merged = _merge(table, variables)
     sources = {**table.sources, **variables.sources}
-    if default not in merged:
-        merged[default] = {"url": _fallback(root, default, values, merged)}
+    if "default" not in values or not merged:
+        merged[default] = {"url": _file_url(root / ".asyncq" / "queue.db"), **merged.get(default, {})}
+    elif default not in merged:
+        raise ConfigError(
+            f"default={default!r} ({sources['default']}) is none of the connections{hint(default, merged)}"
+        )
     return Project(
         root=root,
         name=str(values.get("name", "asyncq")),
         app=values.get("app"),
         jobs=tuple(values.get("jobs", ())),
         default=default,
-        failed=values.get("failed"),
+        stores=MappingProxyType({key: values[key] for key in STORES if key in values}),
         connections=MappingProxyType({name: _connection(name, keys, sources) for name, keys in merged.items()}),
         sources=MappingProxyType(sources),
     )
 
 
-def choose(
-    project: Project,
-    *,
-    url: str | Connection | None,
-    connections: Mapping[str, str | Connection] | None,
-    default: str | None,
-    failed: str | None,
-) -> Choice:
-    """Decide the connections of an app: what the call says, else what the project says.
-
-    A call that names connections names all of them: those of the project are then not opened.
-
-    Raises:
-        ConfigError: the default or the keeper of failed jobs is none of the connections.
-    """
-    if url is not None and connections is not None:
-        raise ConfigError("AsyncQ takes one url or several connections={...}, not both")
-    given = {default or DEFAULT: url} if url is not None else connections
-    named: dict[str, str | Connection] = dict(project.connections if given is None else given)
-    main = default or (project.default if given is None else DEFAULT)
-    if main not in named:
-        raise ConfigError(f"AsyncQ: default={main!r} is none of the connections {', '.join(map(repr, named))}")
-    keeper = failed or project.failed
-    if keeper is not None and keeper not in named:
-        keeper = _add_keeper(keeper, named, project)
-    ready = {name: item if isinstance(item, Connection) else Connection(item) for name, item in named.items()}
-    return Choice(main, MappingProxyType(ready), keeper)
-
-
 def unknown_variables() -> Iterator[str]:
-    """Yield a complaint for each `ASYNCQ_…` variable that nobody reads."""
+    """Yield a complaint for each `ASYNCQ_…` variable that nobody reads, and that is like none that we do."""
     for name in sorted(environment()):
-        if name not in _VARIABLES and not name.startswith(_MANY):
-            near = get_close_matches(name, _VARIABLES, 1)
-            yield f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else "")
+        if name not in _VARIABLES and not name.startswith(_MANY) and _meant(name, DEFAULT) is None:
+            yield f"{name} is no setting, and nobody reads it"
 
 
-def _add_keeper(keeper: str, named: dict[str, str | Connection], project: Project) -> str:
-    if keeper in project.connections:
-        named[keeper] = project.connections[keeper]
-        return keeper
-    if "://" not in keeper:
-        known = ", ".join(map(repr, named))
-        raise ConfigError(f"failed={keeper!r} is neither a URL nor one of the connections {known}")
-    named[FAILED] = keeper
-    return FAILED
+def _meant(variable: str, default: str) -> str | None:
+    """Return the variable that somebody meant who wrote one that is not there; None: it is like none."""
+    word = variable.removeprefix("ASYNCQ_").lower()
+    if word in COMMON:
+        return f"{_MANY}{_folded(default).upper()}__{word.upper()}"
+    near = get_close_matches(word, _KEYS, 1, _ALIKE)
+    if word.startswith("connection") or near == ["connections"]:
+        return f"{_MANY}NAME__KEY"
+    return f"ASYNCQ_{near[0].upper()}" if near else None
 
 
 def _read_table(root: Path) -> _Layer:
@@ -140,7 +115,7 @@ def _read_table(root: Path) -> _Layer:
     layer = _Layer()
     for key, value in _tool_table(file).items():
         if key not in _KEYS:
-            raise ConfigError(f"{file}: [tool.asyncq] has an unknown key {key!r}{_nearest(key, _KEYS)}")
+            raise ConfigError(f"{file}: [tool.asyncq] has an unknown key {key!r}{hint(key, _KEYS)}")
         layer.sources[key] = f"[tool.asyncq] {key}"
         if key == "connections":
             _read_connections(file, root, value, layer)
@@ -155,12 +130,19 @@ def _tool_table(file: Path) -> Mapping[str, Any]:
     import tomllib
 
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("asyncq", {})
+        tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is no valid TOML: {error}") from error
-    if not isinstance(table, dict):
-        raise ConfigError(f"{file}: [tool.asyncq] takes a table, not {table!r}")
-    return cast("Mapping[str, Any]", table)
+        raise ConfigError(f"{file} is no valid TOML: {error}; correct it there") from error
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read ({error}); change its owner or mode") from error
+    table = _table_of(f"{file}: [tool]", tool).get("asyncq", {})
+    return _table_of(f"{file}: [tool.asyncq]", table)
+
+
+def _table_of(what: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{what} takes a table, not {value!r}")
+    return cast("Mapping[str, Any]", value)
 
 
 def _value(file: Path, root: Path, key: str, value: Any) -> Any:
@@ -171,30 +153,19 @@ def _value(file: Path, root: Path, key: str, value: Any) -> Any:
         raise ConfigError(f"{file}: [tool.asyncq] jobs takes a list of module names, not {value!r}")
     if not isinstance(value, str) or not value:
         raise ConfigError(f"{file}: [tool.asyncq] {key} takes a text, not {value!r}")
-    return _from_root(root, value) if key in {"url", "failed"} else value
+    return _from_root(root, value) if key in {"url", *STORES} else value
 
 
 def _read_connections(file: Path, root: Path, value: Any, layer: _Layer) -> None:
-    if not isinstance(value, dict):
-        raise ConfigError(f"{file}: [tool.asyncq] connections takes a table, not {value!r}")
-    for name, given in cast("dict[str, Any]", value).items():
+    for name, given in _table_of(f"{file}: [tool.asyncq] connections", value).items():
         table = cast("dict[str, Any]", given if isinstance(given, dict) else {"url": given})
-        keys = {key: _text(f"{file}: connection {name!r}: {key}", item) for key, item in table.items()}
-        for key in keys:
-            if key not in _COMMON and get_close_matches(key, _COMMON, 1, 0.75):
-                raise ConfigError(f"{file}: connection {name!r} has an unknown key {key!r}{_nearest(key, _COMMON)}")
-            layer.sources[f"connections.{name}.{key}"] = f"[tool.asyncq.connections.{name}] {key}"
-        if "url" in keys:
-            keys["url"] = _from_root(root, keys["url"])
-        layer.connections[name] = keys
-
-
-def _text(what: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (str, int, float)):
-        return str(value)
-    raise ConfigError(f"{what} takes a text or a number, not {value!r}")
+        layer.connections[name] = {}
+        for key, item in table.items():
+            if not isinstance(item, (str, int, float)):
+                raise ConfigError(f"{file}: connection {name!r}: {key} takes a text or a number, not {item!r}")
+            text = text_of(key, item)
+            place = f"[tool.asyncq.connections.{name}] {key}"
+            layer.put(name, key, _from_root(root, text) if key == "url" else text, place)
 
 
 def _read_variables(variables: Mapping[str, str], table: _Layer) -> _Layer:
@@ -205,13 +176,13 @@ def _read_variables(variables: Mapping[str, str], table: _Layer) -> _Layer:
             name, _, key = variable.removeprefix(_MANY).lower().rpartition("__")
             if not name or not key:
                 raise ConfigError(f"{variable} names no key of a connection; write {_MANY}REPORTS__URL")
-            name = names.get(_folded(name), name)
-            layer.connections.setdefault(name, {})[key] = value
-            layer.sources[f"connections.{name}.{key}"] = variable
+            layer.put(names.get(_folded(name), name), key, value, variable)
         elif variable in _VARIABLES:
             key = variable.removeprefix("ASYNCQ_").lower()
             layer.values[key] = tuple(filter(None, value.replace(" ", "").split(","))) if key == "jobs" else value
             layer.sources[key] = variable
+        elif meant := _meant(variable, str(table.values.get("default", DEFAULT))):
+            raise ConfigError(f"{variable} is no setting; did you mean {meant}? Correct it, or unset it")
     return layer
 
 
@@ -221,25 +192,13 @@ def _folded(name: str) -> str:
 
 def _place_url(layer: _Layer, default: str) -> None:
     """Treat `url` as what it is: the URL of the default connection."""
-    if "url" not in layer.values:
-        return
-    keys = layer.connections.setdefault(default, {})
-    if "url" in keys:
-        one, other = layer.sources["url"], layer.sources[f"connections.{default}.url"]
-        raise ConfigError(f"{one} and {other} are two names of one setting; remove one of them")
-    keys["url"] = layer.values["url"]
-    layer.sources[f"connections.{default}.url"] = layer.sources["url"]
+    if "url" in layer.values:
+        layer.put(default, "url", layer.values["url"], layer.sources["url"])
 
 
 def _merge(table: _Layer, variables: _Layer) -> dict[str, dict[str, str]]:
     names = dict.fromkeys([*table.connections, *variables.connections])
     return {name: {**table.connections.get(name, {}), **variables.connections.get(name, {})} for name in names}
-
-
-def _fallback(root: Path, default: str, values: Mapping[str, Any], named: Mapping[str, Any]) -> str:
-    if "default" in values and named:
-        raise ConfigError(f"default={default!r} is none of the connections {', '.join(map(repr, named))}")
-    return _file_url(root / ".asyncq" / "queue.db")
 
 
 def _connection(name: str, keys: Mapping[str, str], sources: Mapping[str, str]) -> Connection:
@@ -251,7 +210,9 @@ def _connection(name: str, keys: Mapping[str, str], sources: Mapping[str, str]) 
             f"connection {name!r} has no url, only what {said} says; set {_MANY}{_folded(name).upper()}__URL "
             f"or url in [tool.asyncq.connections.{name}]"
         )
-    return Connection.from_texts(url, options)
+    start = f"connections.{name}."
+    said_by = {key.removeprefix(start): source for key, source in sources.items() if key.startswith(start)}
+    return Connection.from_texts(url, options, said_by)
 
 
 def _from_root(root: Path, url: str) -> str:
@@ -264,8 +225,3 @@ def _from_root(root: Path, url: str) -> str:
 
 def _file_url(path: Path) -> str:
     return f"sqlite:///{quote(str(path))}"
-
-
-def _nearest(key: str, known: tuple[str, ...]) -> str:
-    near = get_close_matches(key, known, 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"

@@ -13,7 +13,7 @@ from asyncq.errors import ConfigError, UnknownJob
 from asyncq.function import FunctionJob
 from asyncq.job import Job
 
-__all__ = ["Registry", "job_types", "name_of"]
+__all__ = ["Registry", "job_types", "name_of", "way_out"]
 
 
 def name_of(cls: type[Job]) -> str:
@@ -77,10 +77,7 @@ class Registry:
         if found is None:
             found = self.load().get(name)
             if found is None:
-                raise UnknownJob(
-                    f"no imported job is called {name!r}; import its module in the worker (jobs=[...] of AsyncQ or "
-                    f"[tool.asyncq]), or add aliases=[{name!r}] to the class that took its place"
-                )
+                raise UnknownJob(f"no imported job is called {name!r}; {way_out(name)}")
             self._types[name] = found
         return found
 
@@ -119,6 +116,20 @@ def _read() -> dict[str, type[Job]]:
         for name in (name_of(cls), *cls.settings_.aliases):
             types[name] = cls if name not in types else _one_of(name, types[name], cls)
     return types
+
+
+def way_out(name: str) -> str:
+    """Say what to do about a job whose name no imported class has."""
+    module, colon, place = name.partition(":")
+    if module == "__main__":
+        return "it was defined in an interactive session, where no worker finds it; move the class to a module"
+    if "<locals>" in place:
+        return "it was defined inside a function, where no worker finds it; move it to the top of its module"
+    where = f"{module!r}" if colon else "its module"
+    return (
+        f"let the worker import {where} (jobs = [...] in [tool.asyncq] or of AsyncQ), "
+        f"or add aliases=[{name!r}] to the class that took its place"
+    )
 
 
 def _one_of(name: str, first: type[Job], second: type[Job]) -> type[Job]:

@@ -10,10 +10,22 @@ from typing import Any
 
 from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.contracts import Driver
-from asyncq.errors import ConfigError
+from asyncq.errors import ConfigError, NotOpen
 from asyncq.wiring import Engine, Setup
 
-__all__ = ["Session"]
+__all__ = ["Session", "loop_here"]
+
+
+def loop_here() -> asyncio.AbstractEventLoop:
+    """Return the running loop.
+
+    Raises:
+        NotOpen: none is running.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise NotOpen("no asyncio loop is running here; from plain code call asyncq.blocking.dispatch(job)") from None
 
 
 class Session:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypedDict
 
 from asyncq.clock import Seconds, seconds
+from asyncq.errors import WrongType, WrongValue
+from asyncq.nearest import hint
 
 if TYPE_CHECKING:
     from asyncq.context import JobContext
@@ -81,13 +83,14 @@ _NOT_INHERITED: Final = {"name": None, "aliases": ()}
 _COUNTS: Final = {"tries", "max_exceptions", "max_crashes"}
 _DURATIONS: Final = {"delay", "timeout", "retry_for", "unique_for", "keep_result"}
 _FLAGS: Final = {"fail_on_timeout", "unique", "silenced"}
-_TEXTS: Final = {"name", "queue", "connection", "group", "unique_scope"}
+_TEXTS: Final = {"name", "connection", "group", "unique_scope"}
 _LISTS_OF_TEXT: Final = {"aliases", "tags", "unique_by"}
 _CHOICES: Final = {
     "run_in": ("loop", "thread", "process"),
     "on_shutdown": ("finish", "release"),
     "unique_until": ("done", "start"),
 }
+LONGEST_QUEUE: Final = 200
 NAMES: Final = tuple(field.name for field in fields(JobSettings))
 
 
@@ -95,20 +98,16 @@ def merge_settings(base: JobSettings, given: Mapping[str, Any], owner: str) -> J
     """Return the settings of a class from its parent's and its own keywords; None keywords were not given.
 
     Raises:
-        TypeError, ValueError: a value that cannot be, naming class, setting and what it takes.
+        WrongType, WrongValue: a value that cannot be, naming class, setting and what it takes.
     """
     changes = {name: _normalise(name, value, owner) for name, value in given.items() if value is not None}
     return replace(base, **{**_NOT_INHERITED, **changes})
 
 
-def reject_unknown(unknown: Mapping[str, Any], owner: str, known: Sequence[str] = NAMES, what: str = "setting") -> None:
+def reject_unknown(unknown: Iterable[str], owner: str, known: Sequence[str] = NAMES, what: str = "setting") -> None:
     """Refuse settings that do not exist, with the nearest one that does."""
-    from difflib import get_close_matches
-
     for name in unknown:
-        near = get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
-        raise TypeError(f"{owner}: unknown {what} {name!r}{hint}")
+        raise WrongType(f"{owner}: unknown {what} {name!r}{hint(name, known)}")
 
 
 def normalise_option(name: str, value: Any, owner: str) -> Any:
@@ -121,22 +120,22 @@ def _normalise(name: str, value: Any, owner: str) -> Any:
     if name in _CHECKS:
         return _CHECKS[name](what, value)
     if name in _CHOICES and value not in _CHOICES[name]:
-        raise ValueError(f"{what} takes one of {', '.join(map(repr, _CHOICES[name]))}, not {value!r}")
+        raise WrongValue(f"{what} takes one of {', '.join(map(repr, _CHOICES[name]))}, not {value!r}")
     return value
 
 
 def _count(what: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{what} takes a whole number, not {value!r}")
+        raise WrongType(f"{what} takes a whole number, not {value!r}")
     if value < 0:
-        raise ValueError(f"{what} takes 0 (no limit) or more, not {value!r}")
+        raise WrongValue(f"{what} takes 0 (no limit) or more, not {value!r}")
     return value
 
 
 def _duration(what: str, value: Any) -> float:
     result = seconds(value, what)
     if result < 0:
-        raise ValueError(f"{what} takes 0 seconds or more, not {value!r}")
+        raise WrongValue(f"{what} takes 0 seconds or more, not {value!r}")
     return result
 
 
@@ -152,25 +151,36 @@ def _is_list(value: Any) -> bool:
 def _durations(what: str, value: Any) -> tuple[float, ...]:
     given = _listed(value)
     if not given:
-        raise ValueError(f"{what} takes seconds or a list of seconds, not an empty list")
+        raise WrongValue(f"{what} takes seconds or a list of seconds, not an empty list")
     return tuple(_duration(what, item) for item in given)
 
 
 def _flag(what: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise TypeError(f"{what} takes True or False, not {value!r}")
+        raise WrongType(f"{what} takes True or False, not {value!r}")
     return value
 
 
 def _text(what: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise TypeError(f"{what} takes a text, not {value!r}")
+        raise WrongType(f"{what} takes a text, not {value!r}")
     return value
+
+
+def _queue(what: str, value: Any) -> str:
+    """A name has to fit into `--queue mail:10,default`, into a line of a log, and into a key of a broker."""
+    text = _text(what, value)
+    if len(text) > LONGEST_QUEUE or "," in text or not text.isprintable() or text != text.strip():
+        shown = repr(text[:50]) + ("…" if len(text) > 50 else "")
+        raise WrongValue(
+            f"{what} takes at most {LONGEST_QUEUE} characters, without commas and line breaks, not {shown}"
+        )
+    return text
 
 
 def _texts(what: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise TypeError(f"{what} takes a list of texts, not {value!r}")
+        raise WrongType(f"{what} takes a list of texts, not {value!r}")
     return tuple(_text(what, item) for item in _listed(value))
 
 
@@ -178,7 +188,7 @@ def _errors(what: str, value: Any) -> tuple[type[BaseException], ...]:
     given = _listed(value)
     for item in given:
         if not (isinstance(item, type) and issubclass(item, BaseException)):
-            raise TypeError(f"{what} takes exception classes, not {item!r}")
+            raise WrongType(f"{what} takes exception classes, not {item!r}")
     return given
 
 
@@ -187,7 +197,7 @@ def _middleware(what: str, value: Any) -> tuple[Middleware, ...]:
     for item in given:
         if not callable(item) or isinstance(item, type):
             hint = "; make an instance of it" if isinstance(item, type) else ""
-            raise TypeError(f"{what} takes async callables of (ctx, call_next), not {item!r}{hint}")
+            raise WrongType(f"{what} takes async callables of (ctx, call_next), not {item!r}{hint}")
     return given
 
 
@@ -198,6 +208,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     **dict.fromkeys(_TEXTS, _text),
     **dict.fromkeys(_LISTS_OF_TEXT, _texts),
     "backoff": _durations,
+    "queue": _queue,
     "retry_on": _errors,
     "fail_on": _errors,
     "middleware": _middleware,

@@ -76,7 +76,8 @@ class Shape:
         try:
             return cast(Job, self.load(payload.arguments))
         except ValueError as error:
-            raise DecodeError(f"job {payload.id}: its arguments do not fit {self.cls.__qualname__}: {error}") from error
+            told = _validation_message(self.cls, cast("ValidationError", error)) if hasattr(error, "errors") else error
+            raise DecodeError(f"job {payload.id}: its arguments do not fit {self.cls.__qualname__}: {told}") from error
 
     def _prove(self, before: Job, after: Job) -> None:
         for item in fields_of(self.cls):

@@ -125,7 +125,7 @@ def _app(asked: str | None, connection: str | None, *, private: bool) -> Generat
     if name not in app.connections:
         known = ", ".join(map(repr, app.connections))
         raise ConfigError(f"no connection is called {name!r}; there are {known}")
-    yield AsyncQ(connections=app.connections, default=name, failed=app.failed_on, name=app.name)
+    yield AsyncQ(connections=app.connections, default=name, failed=app.stores.get("failed"), name=app.name)
 
 
 def _check(driver: Driver) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from asyncq.errors import AsyncqError, BrokerUnavailable, ConfigError, EncodeError, SchemaError
+from asyncq.errors import AsyncqError, BrokerUnavailable, ConfigError, EncodeError, SchemaError, WrongType, WrongValue
 
 __all__ = ["FAILED", "NotFound", "UsageError", "exit_code", "tell"]
 
@@ -24,6 +24,9 @@ class NotFound(AsyncqError):
 _CODES: Final[tuple[tuple[type[AsyncqError], int], ...]] = (
     (UsageError, 2),
     (EncodeError, 2),
+    # Of an option of the command; what a module of the project got wrong comes as the error of its import.
+    (WrongType, 2),
+    (WrongValue, 2),
     (ConfigError, 3),
     (BrokerUnavailable, 4),
     (SchemaError, 5),
@@ -43,7 +46,7 @@ def tell(error: AsyncqError) -> None:
     """Write what happened, its cause and a way out to stderr."""
     print(f"error: {error}", file=sys.stderr)
     cause = error.__cause__
-    if cause is not None and str(cause) not in str(error):
+    if cause is not None and str(cause).rstrip(".") not in str(error):
         print(f"cause: {type(cause).__name__}: {cause}", file=sys.stderr)
     for kind, hint in _HINTS:
         if isinstance(error, kind):

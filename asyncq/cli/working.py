@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from asyncq.cli import logs
 from asyncq.cli.failures import UsageError
 from asyncq.cli.output import say
 from asyncq.cli.places import queues_to_read
+from asyncq.cli.waiting import left_waiting
 from asyncq.config import mask
 from asyncq.discovery import Found, discover
 from asyncq.drivers import connect
 from asyncq.errors import ConfigError
+from asyncq.job import Job
 from asyncq.worker.options import QueueSpec, WorkerOptions, parse_queues
 
 __all__ = ["WorkCall", "run_work"]
@@ -152,7 +155,7 @@ def _facts(found: Found, call: WorkCall) -> dict[str, Any]:
     name = options.connection or app.default
     specs = options.queues or tuple(map(QueueSpec, queues_to_read(app, name)))
     types = set(app.registry.load().values())
-    notes = list(found.notes)
+    notes = [*found.notes, *left_waiting(app, name, [item.name for item in specs])]
     if not types:
         notes.append("no jobs were found; name their modules: jobs = [...] in [tool.asyncq], or AsyncQ(jobs=[...])")
     if options.force:
@@ -160,10 +163,18 @@ def _facts(found: Found, call: WorkCall) -> dict[str, Any]:
     return {
         "project": str(found.project.root),
         "app": found.origin,
-        "jobs": f"{len(types)} from {', '.join(sorted({cls.__module__ for cls in types})) or 'nowhere'}",
+        "jobs": f"{len(types)} from {', '.join(sorted(_places(types, found.project.root))) or 'nowhere'}",
         "connection": f"{name} {mask(app.connections[name].url)}",
         "queues": ", ".join(item.name if item.limit is None else f"{item.name}:{item.limit}" for item in specs),
         "concurrency": f"{options.concurrency} jobs at once in {call.processes} process"
         + ("es" if call.processes > 1 else ""),
         "notes": notes,
     }
+
+
+def _places(types: Iterable[type[Job]], root: Path) -> Iterator[str]:
+    """Yield the modules of jobs, each with its file as seen from the project."""
+    for name in {cls.__module__ for cls in types}:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        path = Path(file) if file else None
+        yield name if path is None else f"{name} ({path.relative_to(root) if path.is_relative_to(root) else path})"

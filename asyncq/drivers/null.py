@@ -52,6 +52,7 @@ class NullDriver:
     traits = Traits(persistent=False, shared=False, discards=True, unique_scope="none", virtual_time=True)
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
+        settings.check_options()
         self.name = settings.name
         self.lease = settings.lease
         self.stores = Stores(

@@ -46,6 +46,7 @@ class SyncDriver:
     traits = Traits(persistent=False, shared=False, runs_inline=True, unique_scope="none", virtual_time=True)
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
+        settings.check_options()
         self.name = settings.name
         self.lease = settings.lease
         self.stores = state_of(settings.location and f"sync://{settings.location}", clock).stores

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, TypedDict
 
 from asyncq.clock import Seconds, seconds
-from asyncq.errors import ConfigError
+from asyncq.errors import ConfigError, WrongType
+from asyncq.nearest import hint
 from asyncq.retry import Rules
+from asyncq.settings import normalise_option
 
 __all__ = ["EmbeddedOptions", "QueueSpec", "WorkerOptions", "parse_queues", "worker_options"]
 
@@ -78,7 +81,18 @@ class WorkerOptions:
     def __post_init__(self) -> None:
         if self.concurrency < 1:
             raise ConfigError(f"concurrency={self.concurrency}: a worker needs at least one slot")
-        for name in ("prefetch", "max_jobs", "max_time", "memory", "sleep", "rest", "timeout", "tries", "grace"):
+        for name in (
+            "prefetch",
+            "max_jobs",
+            "max_time",
+            "memory",
+            "sleep",
+            "rest",
+            "timeout",
+            "tries",
+            "grace",
+            "cancel_grace",
+        ):
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise ConfigError(f"{name}={value}: it takes 0 or more; 0 means {_ZERO.get(name, 'no limit')}")
@@ -100,8 +114,17 @@ class WorkerOptions:
 
 
 _ZERO = {"prefetch": "none", "sleep": "no pause", "rest": "no pause", "grace": "at once"}
-_DURATIONS = frozenset({"grace", "cancel_grace", "timeout", "sleep", "rest"})
-_NAMES = frozenset(item.name for item in fields(WorkerOptions))
+_DURATIONS = frozenset({"grace", "cancel_grace", "timeout", "sleep", "rest", "max_time", "stop_when_empty_for"})
+_COUNTS = frozenset({"concurrency", "prefetch", "tries", "max_jobs"})
+_FLAGS = frozenset({"once", "stop_when_empty", "force"})
+_TEXTS = frozenset({"connection", "name"})
+_KINDS: Sequence[tuple[frozenset[str], type, str]] = (
+    (_COUNTS, int, "a whole number"),
+    (_FLAGS, bool, "True or False"),
+    (_TEXTS, str, "a text"),
+    (frozenset({"memory"}), Real, "a number"),
+)
+_NAMES = frozenset({*_DURATIONS, *_COUNTS, *_FLAGS, *_TEXTS, "backoff", "memory"})
 
 
 def parse_queues(texts: Sequence[str]) -> tuple[QueueSpec, ...]:
@@ -135,15 +158,27 @@ def worker_options(queues: Sequence[str], given: Mapping[str, Any]) -> WorkerOpt
     """Check and normalise the options of `app.worker(...)`.
 
     Raises:
-        TypeError: an option that does not exist.
+        WrongType: an option that does not exist.
         ConfigError: an option that cannot be used.
     """
     for name in given:
+        if name == "queues":
+            raise WrongType("a worker takes its queues as arguments of their own: app.worker('mail', 'default')")
         if name not in _NAMES:
-            raise TypeError(f"a worker has no option {name!r}; there are {', '.join(sorted(_NAMES))}")
-    values: dict[str, Any] = {
-        name: seconds(value, name) if name in _DURATIONS else value for name, value in given.items()
-    }
-    if "backoff" in values:
-        values["backoff"] = tuple(map(float, values["backoff"]))
+            raise WrongType(f"a worker has no option {name!r}{hint(name, _NAMES)}")
+    for queue in queues:
+        if not isinstance(queue, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers that are not checked
+            raise WrongType(f"a worker takes names of queues, not {queue!r}; write app.worker('mail', 'default')")
+    values = {name: _checked(name, value) for name, value in given.items() if value is not None}
     return WorkerOptions(queues=parse_queues(queues), **values)
+
+
+def _checked(name: str, value: Any) -> Any:
+    if name in _DURATIONS:
+        return seconds(value, f"app.worker: {name}")
+    if name == "backoff":
+        return normalise_option(name, value, "app.worker")
+    kind, said = next((kind, said) for names, kind, said in _KINDS if name in names)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise WrongType(f"app.worker: {name} takes {said}, not {value!r}")
+    return value

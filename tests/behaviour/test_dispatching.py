@@ -170,8 +170,8 @@ OPTIONS: dict[str, tuple[DispatchOptions, type[Exception], str]] = {
     "tries that are no number": ({"tries": True}, TypeError, "tries takes a whole number"),
     "a timeout below 0": ({"timeout": -1}, ValueError, "timeout takes 0 seconds or more"),
     "no backoff at all": ({"backoff": []}, ValueError, "backoff"),
-    "an id with a blank": ({"id": "a b"}, ConfigError, "an id has"),
-    "an empty id": ({"id": ""}, ConfigError, "an id has"),
+    "an id with a blank": ({"id": "a b"}, ConfigError, "an id is a text"),
+    "an empty id": ({"id": ""}, ConfigError, "an id is a text"),
     "an unknown connection": ({"connection": "nowhere"}, ConfigError, "no connection is called 'nowhere'"),
     "tags that are one text": ({"tags": "red"}, TypeError, "tags takes a list of texts"),
     "a misspelt option": ({"quue": "x"}, TypeError, "did you mean 'queue'"),  # type: ignore[typeddict-unknown-key]  # the mistake under test

@@ -10,7 +10,7 @@ import anyio
 import orjson
 import pytest
 
-from asyncq import AsyncQ, Job, JobContext, executor
+from asyncq import AsyncQ, Job, JobContext, Release, executor
 from asyncq.events import JobFailed, JobInterrupted
 from asyncq.payload import Envelope
 from tests.behaviour.looking import Heard, empty, eventually, failed_jobs, size_of
@@ -79,6 +79,79 @@ async def test_what_cannot_be_read_is_kept_as_it_is_and_the_worker_lives(app: As
     assert record.body == raw
     assert text in record.error
     assert record.attempts == 1
+
+
+STORED: dict[str, tuple[str, bytes, str]] = {
+    "a name that nobody knows": (
+        "shop.newer:Mail",
+        body("shop.newer:Mail"),
+        "UnknownJob: no imported job is called 'shop.newer:Mail'; let the worker import 'shop.newer' (jobs = [...] in "
+        "[tool.asyncq] or of AsyncQ), or add aliases=['shop.newer:Mail'] to the class that took its place",
+    ),
+    "a name of an interactive session": (
+        "__main__:Mail",
+        body("__main__:Mail"),
+        "UnknownJob: no imported job is called '__main__:Mail'; it was defined in an interactive session, where no "
+        "worker finds it; move the class to a module",
+    ),
+    "a name of a function's inside": (
+        "shop:main.<locals>.Mail",
+        body("shop:main.<locals>.Mail"),
+        "UnknownJob: no imported job is called 'shop:main.<locals>.Mail'; it was defined inside a function, where no "
+        "worker finds it; move it to the top of its module",
+    ),
+    "a later version": (
+        NAME,
+        body(v=2),
+        f"UnknownJob: job one ({NAME}) was written in version 2 of the wire format, this worker reads 1; "
+        "update the worker",
+    ),
+    "a header that cannot be read": (
+        NAME,
+        b"{}\n{}",
+        f"DecodeError: job one ({NAME}) has no readable header (KeyError: 'v')",
+    ),
+    "arguments of another class": (
+        NAME,
+        body(arguments=b'{"number":"one","to":"x"}'),
+        "DecodeError: job one: its arguments do not fit Known: Known.number: Input should be a valid integer, unable "
+        "to parse string as an integer, got 'one'; Known.to: Unexpected keyword argument, got 'x'",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STORED)
+async def test_the_record_says_in_one_line_what_is_wrong_with_a_stored_job(
+    app: AsyncQ, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "_UNKNOWN_BACKOFF", (0.03,))
+    monkeypatch.setattr(executor, "UNKNOWN_GRACE_SECONDS", 0.1)
+    name, raw, text = STORED[kind]
+    async with app, app.worker():
+        await push(app, raw, name)
+        await Known(number=2).dispatch()
+        await empty(app)
+        [record] = await failed_jobs(app)
+    assert (record.error, record.body) == (text, raw)
+    assert ran == [(2, 1)]
+
+
+@pytest.mark.parametrize("how", ["ctx.release", "raise Release"])
+async def test_a_release_with_no_delay_that_is_one_fails_the_job_in_its_own_words(app: AsyncQ, how: str) -> None:
+    class Back(Job, name=f"strange:{uuid4()}"):
+        async def handle(self, ctx: JobContext) -> None:
+            ran.append(ctx.attempt)
+            if how == "ctx.release":
+                ctx.release("soon")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # the mistake
+            raise Release("soon")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # the mistake
+
+    async with app, app.worker():
+        await Back().dispatch()
+        await empty(app)
+        [record] = await failed_jobs(app)
+    what = "ctx.release: delay" if how == "ctx.release" else "delay"
+    assert record.error == f"WrongType: {what} takes seconds or a timedelta, not 'soon'"
+    assert ran == [1]
 
 
 async def test_an_error_with_a_damaged_backoff_still_has_an_end(app: AsyncQ) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.projects import Project, project_with
+from tests.cli.projects import Project, environment, project_with
 
 JOB = """
 from asyncq import Job
@@ -47,7 +50,11 @@ def hello(project: Project) -> int:
         ("src/shop/jobs.py", "shop.jobs"),
         ("shop/jobs.py", "shop.jobs"),
         ("shop/inner/tasks.py", "shop.inner.tasks"),
+        ("app/jobs.py", "app.jobs"),
         ("main.py", "main"),
+        ("producer.py", "producer"),
+        ("src/producer.py", "producer"),
+        ("shop/api.py", "shop.api"),
     ],
 )
 def test_jobs_are_found_where_one_would_put_them(bare: Project, file: str, module: str) -> None:
@@ -190,8 +197,14 @@ def test_an_app_that_is_not_there_is_refused_with_the_one_that_is(bare: Project,
         ("ulr = 'memory://'", "[tool.asyncq] has an unknown key 'ulr'; did you mean 'url'?"),
         ("url = 1", "[tool.asyncq] url takes a text, not 1"),
         ("jobs = [1]", "jobs takes a list of module names"),
-        ("default = 'x'\nconnections.y = 'memory://'", "default='x' is none of the connections 'y'"),
-        ("connections.y.leese = 3\nconnections.y.url = 'memory://'", "unknown key 'leese'; did you mean 'lease'?"),
+        (
+            "default = 'x'\nconnections.y = 'memory://'",
+            "default='x' ([tool.asyncq] default) is none of the connections; there are y",
+        ),
+        (
+            "connections.y.leese = 3\nconnections.y.url = 'memory://'",
+            "unknown option 'leese'; did you mean 'lease'? (set by [tool.asyncq.connections.y] leese)",
+        ),
         ("connections.y.lease = 3", "connection 'y' has no url, only what [tool.asyncq.connections.y] lease says"),
         ("url = 'memory://", "is no valid TOML"),
     ],
@@ -216,3 +229,104 @@ def test_a_script_that_would_run_is_left_alone_and_the_line_named(bare: Project)
     bare.write("main.py", "import asyncio\nfrom asyncq import AsyncQ\n\nasyncio.run(asyncio.sleep(60))\n")
     (note,) = bare.json("about")["notes"]
     assert note.startswith("main.py was not imported: line 4 calls asyncio.run()")
+
+
+def test_a_job_of_a_script_is_found_under_the_name_that_it_had_as_main(bare: Project) -> None:
+    bare.write(
+        "producer.py", JOB + '\nif __name__ == "__main__":\n    import asyncio\n\n    asyncio.run(Hello().dispatch())\n'
+    )
+    subprocess.run([sys.executable, "producer.py"], cwd=bare.folder, env=environment({}), check=True)
+    said = bare.work().err
+    assert "jobs         1 from producer (producer.py)" in said
+    assert (bare.folder / "hello.txt").read_text() == "hello\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("print('at work')", "line 8 calls print()"),
+        ("for number in range(3): pass", "line 8 runs when it is imported"),
+        ("x = missing()", None),
+    ],
+)
+def test_a_script_that_does_something_when_it_is_imported_is_not(bare: Project, line: str, said: str | None) -> None:
+    bare.write("producer.py", f"{JOB}{line}\n")
+    facts = bare.json("about")
+    assert facts["jobs"] == []
+    if said is None:
+        assert "script 'producer' cannot be imported: NameError" in facts["notes"][0]
+        return
+    assert facts["notes"] == [
+        f"producer.py defines jobs and was not imported: {said}; "
+        'put that under `if __name__ == "__main__":`, or name it in jobs of [tool.asyncq]'
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["from asyncq import AsyncQ\n1 / 0\n", "import asyncq\nclass Job: pass\nclass My(Job): pass\n1 / 0\n"]
+)
+def test_a_script_without_jobs_is_left_alone(bare: Project, text: str) -> None:
+    bare.write("script.py", text)
+    assert bare.json("about")["notes"] == []
+
+
+def test_a_broken_script_stops_no_worker(bare: Project) -> None:
+    bare.write("jobs.py", JOB)
+    bare.write("producer.py", JOB.replace("Hello", "Other") + "missing = 1 / 0\n")
+    answer = bare.work()
+    assert "script 'producer' cannot be imported: ZeroDivisionError: division by zero" in answer.err
+    assert f"{bare.folder}/producer.py, line 8" in answer.err
+    assert hello(bare) == 1
+
+
+def test_jobs_in_the_app_of_a_later_file_are_found(bare: Project) -> None:
+    bare.write("queues.py", app("queue"))
+    bare.write("main.py", JOB)
+    assert [row["job"] for row in bare.json("about")["jobs"]] == ["main:Hello"]
+
+
+def test_what_waits_and_is_not_read_is_told_once_with_the_way_out(bare: Project) -> None:
+    bare.write("jobs.py", JOB)
+    for queue in ("vip", "bulk"):
+        bare.ok("dispatch", "Hello", "--queue", queue)
+    bare.ok("dispatch", "Hello", "--queue", "bulk", "--delay", "3600")
+    answer = bare.work()
+    assert (
+        "note         queue bulk holds 2 jobs that this worker does not read; --queue default,bulk does" in answer.err
+    )
+    assert "note         queue vip holds 1 job that this worker does not read; --queue default,vip does" in answer.err
+    answer = bare.work("--queue", "vip,bulk", "--processes", "2")
+    assert answer.err.count("does not read") == 0
+    assert (bare.folder / "hello.txt").read_text() == "hello\n" * 2
+
+
+def test_of_many_queues_that_are_not_read_the_first_are_told(bare: Project) -> None:
+    bare.write("jobs.py", JOB)
+    for number in range(7):
+        bare.ok("dispatch", "Hello", "--queue", f"q{number}")
+    said = bare.work().err
+    assert said.count("holds 1 job that this worker does not read") == 5
+    assert "2 more queues hold jobs that this worker does not read; `asyncq size` lists them" in said
+
+
+def test_waiting_jobs_that_no_module_defines_are_told_with_their_module(bare: Project) -> None:
+    bare.write("jobs.py", JOB)
+    bare.ok("dispatch", "Hello", "--delay", "3600")
+    bare.write("shop/mail.py", JOB)
+    bare.write("shop/__init__.py", "")
+    bare.ok("dispatch", "shop.mail:Hello", ASYNCQ_JOBS="shop.mail")
+    said = bare.ok("work", "--once").err
+    assert said.count("no imported module defines them") == 1
+    assert (
+        "jobs called shop.mail:Hello are waiting, and no imported module defines them; "
+        "let the worker import 'shop.mail' (jobs = [...] in [tool.asyncq] or of AsyncQ), "
+        "or add aliases=['shop.mail:Hello'] to the class that took its place"
+    ) in said
+    assert bare.size().total == 2
+
+
+def test_the_worker_says_the_same_as_json(bare: Project) -> None:
+    bare.write("jobs.py", JOB)
+    bare.ok("dispatch", "Hello", "--queue", "vip")
+    first = json.loads(bare.work("--json").out.splitlines()[0])
+    assert first["notes"] == ["queue vip holds 1 job that this worker does not read; --queue default,vip does"]

@@ -131,9 +131,34 @@ def test_about_tells_what_was_found_and_from_where(project: Project) -> None:
     assert facts["job_modules"] == ["jobs"]
     assert facts["queues"] == ["default", "mail"]
     assert facts["name"] == "shop"
-    assert facts["settings"] == [{"setting": "name", "from": "ASYNCQ_NAME"}]
+    settings = {row["setting"]: (row["value"], row["from"]) for row in facts["settings"]}
+    assert settings["name"] == ("shop", "ASYNCQ_NAME")
+    assert settings["failed"] == (None, "default")
+    assert settings["connections.default.lease"] == (30.0, "default")
     assert [row["job"] for row in facts["jobs"]] == [f"jobs:{name}" for name in ("Bad", "Count", "Eat", "Mail", "Nap")]
     assert facts["connections"][0]["url"].endswith("/.asyncq/queue.db")
+
+
+def test_about_says_of_each_setting_who_set_it(project: Project) -> None:
+    project.write("pyproject.toml", "[tool.asyncq]\nfailed = 'keep'\nconnections.keep = 'sqlite:///keep.db'\n")
+    project.write("queues.py", "from asyncq import AsyncQ\n\napp = AsyncQ(name='mine', locks='null://')\n")
+    try:
+        facts = project.json(
+            "about", ASYNCQ_CONNECTIONS__KEEP__RETRY_AFTER="90", ASYNCQ_URL="sqlite:///q.db?queue=slow"
+        )
+    finally:
+        (project.folder / "queues.py").unlink()
+        project.write("pyproject.toml", "")
+    settings = {row["setting"]: (row["value"], row["from"]) for row in facts["settings"]}
+    assert settings["name"] == ("mine", "AsyncQ(...)")
+    assert settings["failed"] == ("keep", "[tool.asyncq] failed")
+    assert settings["locks"] == ("locks", "AsyncQ(...)")
+    assert settings["connections.locks.url"] == ("null://", "AsyncQ(...)")
+    assert settings["connections.keep.url"][1] == "[tool.asyncq.connections.keep] url"
+    assert settings["connections.keep.lease"] == (90.0, "ASYNCQ_CONNECTIONS__KEEP__RETRY_AFTER")
+    assert settings["connections.default.url"] == ("sqlite:///q.db?queue=slow", "ASYNCQ_URL")
+    assert settings["connections.default.queue"] == ("slow", "ASYNCQ_URL")
+    assert settings["connections.default.prefix"] == ("asyncq", "default")
 
 
 def test_about_for_people_has_the_same_in_lines(project: Project) -> None:
@@ -144,8 +169,15 @@ def test_about_for_people_has_the_same_in_lines(project: Project) -> None:
 
 
 def test_about_never_shows_a_password(project: Project) -> None:
-    answer = project.run("about", ASYNCQ_CONNECTIONS__OTHER__URL="memory://me:geheim@host")
+    answer = project.run(
+        "about",
+        ASYNCQ_CONNECTIONS__OTHER__URL="memory://me:geheim@host",
+        ASYNCQ_CONNECTIONS__THIRD__URL="redis://host?password=geheim&db=3",
+        ASYNCQ_CONNECTIONS__THIRD__SENTINEL_PASSWORD="geheim",  # noqa: S106 - nobody's
+    )
     assert "me:***@host" in answer.out
+    assert "redis://host?password=***&db=3" in answer.out
+    assert "connections.third.password\t(hidden)\tASYNCQ_CONNECTIONS__THIRD__URL" in answer.out
     assert "geheim" not in answer.out + answer.err
 
 
@@ -177,11 +209,18 @@ def test_doctor_finds_a_fresh_project_well_but_for_the_missing_worker(project: P
 
 def test_doctor_warns_with_the_exact_fix(project: Project) -> None:
     project.ok("pause", "mail")
-    rows = project.ok("doctor", ASYNCQ_CONECTIONS="x", ASYNCQ_URLL="y").rows
+    rows = project.ok("doctor", ASYNCQ_COLOUR="x", OTHER_URL="y").rows
     fixes = {row["detail"]: row["fix"] for row in rows if row["status"] == "warning"}
     assert fixes["queue mail is paused"] == "`asyncq resume default:mail`"
-    assert fixes["ASYNCQ_URLL is no setting; did you mean ASYNCQ_URL?"] == "correct or unset it"
-    assert any(detail.startswith("ASYNCQ_CONECTIONS is no setting") for detail in fixes)
+    assert fixes["ASYNCQ_COLOUR is no setting, and nobody reads it"] == "correct or unset it"
+
+
+def test_doctor_tells_a_misspelt_variable_as_the_problem_that_it_is(project: Project) -> None:
+    checks = project.json("doctor", code=1, ASYNCQ_CONECTIONS="x")
+    (problem,) = [check for check in checks if check["status"] == "problem"]
+    assert problem["detail"] == (
+        "ASYNCQ_CONECTIONS is no setting; did you mean ASYNCQ_CONNECTIONS__NAME__KEY? Correct it, or unset it"
+    )
 
 
 def test_doctor_looks_at_every_connection_and_ends_with_1_where_one_is_broken(project: Project) -> None:

@@ -303,7 +303,7 @@ def test_it_says_at_its_start_what_it_found_and_where(project: Project) -> None:
     said = project.work("--queue", "mail:10,default", "--concurrency", "7").err
     facts = dict(line.split(maxsplit=1) for line in said.splitlines() if line.startswith("  "))
     assert facts["project"] == str(project.folder)
-    assert facts["jobs"] == "5 from jobs"
+    assert facts["jobs"] == "5 from jobs (jobs.py)"
     assert facts["queues"] == "mail:10, default"
     assert facts["concurrency"] == "7 jobs at once in 1 process"
     assert facts["connection"].endswith("/.asyncq/queue.db")

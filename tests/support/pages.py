@@ -3,7 +3,7 @@
 The info string of a block says what happens to it:
 
     python                  run, in the order and the namespace of its page; top-level await works
-    python no-run           compiled only
+    python no-run           compiled only, also where it names a file
     python file=shop/jobs.py    written to that file of the page's project, so that later blocks can import it
     sh, console             syntax checked
     sh run, console run     run in the page's project
@@ -142,12 +142,12 @@ class _Player:
         # Empty lines above: an error names the line of the page.
         source = "\n" * (block.line - 1) + block.text
         code = compile(source, block.page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        if "no-run" in block.words:
+            return
         if block.file is not None:
             target = self.project / block.file
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(block.text)
-        elif "no-run" in block.words:
-            return
         elif code.co_flags & inspect.CO_COROUTINE:
             # One runner for the page: what a block leaves open, the next one may use.
             self.runner.run(eval(code, self.module.__dict__))  # noqa: S307 -- the page's own code is what we are here to run

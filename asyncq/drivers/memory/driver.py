@@ -51,6 +51,7 @@ class MemoryDriver(Inspection):
     traits = Traits(persistent=False, shared=False, virtual_time=True)
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
+        settings.check_options()
         self.name = settings.name
         self.lease = settings.lease
         self._state = state_of(settings.location, clock)

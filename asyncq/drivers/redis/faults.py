@@ -65,7 +65,10 @@ def translate(error: BaseException, where: str) -> AsyncqError:
     if "MISCONF" in text:
         return BrokerUnavailable(f"{where} cannot write its data to its disk, and takes no writes ({text})")
     if passing(error):
-        return BrokerUnavailable(f"{where} does not answer ({type(error).__name__}: {text})")
+        told = text.rstrip(".")
+        return BrokerUnavailable(
+            f"{where} does not answer ({type(error).__name__}: {told}); start it, or correct the URL"
+        )
     return DriverError(f"{where}: {type(error).__name__}: {text}")
 
 

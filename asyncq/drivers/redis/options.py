@@ -8,7 +8,6 @@ from typing import Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 from asyncq.config import Settings, mask
-from asyncq.errors import ConfigError
 
 __all__ = ["TLS", "Options", "Shape", "options_of"]
 
@@ -52,26 +51,23 @@ def options_of(settings: Settings) -> Options:
     Raises:
         ConfigError: the URL names no server, or an option is unknown or cannot be used.
     """
-    of = f"connection {settings.name!r}"
-    given = dict(settings.options)
-    if unknown := sorted(set(given) - set(_KNOWN)):
-        raise ConfigError(f"{of}: unknown option {', '.join(unknown)}; there are {', '.join(_KNOWN)}")
+    settings.check_options(*_KNOWN)
+    given = settings.options
     secure = settings.scheme.startswith("rediss")
     if not secure and (stray := [key for key in TLS if key in given]):
-        raise ConfigError(
-            f"{of}: {', '.join(stray)} is for TLS; write {settings.scheme.replace('redis', 'rediss', 1)}://"
-        )
+        scheme = settings.scheme.replace("redis", "rediss", 1)
+        raise settings.refusal(stray[0], f"{', '.join(stray)} is for TLS; write {scheme}://")
     shape = _shape(settings.scheme)
     parts = urlsplit(f"//{settings.location}")
     path = unquote(parts.path) if settings.scheme == "redis+unix" else None
     return Options(
         shape=shape,
-        hosts=() if path else _hosts(of, settings, parts.netloc, 26379 if shape == "sentinel" else 6379),
+        hosts=() if path else _hosts(settings, parts.netloc, 26379 if shape == "sentinel" else 6379),
         path=path,
-        service=_service(of, settings, parts.path) if shape == "sentinel" else "",
-        **_patience(of, given),
-        allow_eviction=_yes(of, given, "allow_eviction", default=False),
-        login=_login(of, settings, given, secure=secure, path=path),
+        service=_service(settings, parts.path) if shape == "sentinel" else "",
+        **_patience(settings),
+        allow_eviction=_yes(settings, "allow_eviction", default=False),
+        login=_login(settings, secure=secure, path=path),
         sentinel_login={key[9:]: given[key] for key in ("sentinel_username", "sentinel_password") if key in given},
         where=f"{settings.scheme}://{path or parts.netloc.rpartition('@')[2]}",
     )
@@ -82,76 +78,83 @@ def _shape(scheme: str) -> Shape:
     return "cluster" if kind == "cluster" else "sentinel" if kind == "sentinel" else "single"
 
 
-def _hosts(of: str, settings: Settings, netloc: str, port: int) -> tuple[tuple[str, int], ...]:
+def _hosts(settings: Settings, netloc: str, port: int) -> tuple[tuple[str, int], ...]:
     found: list[tuple[str, int]] = []
     for text in netloc.rpartition("@")[2].split(","):
         try:
             one = urlsplit(f"//{text}")
             found.append((one.hostname or "localhost", one.port or port))
         except ValueError:
-            raise ConfigError(f"{of}: {mask(settings.url)!r}: {text!r} is no host:port") from None
+            raise settings.refusal("url", f"{mask(settings.url)!r}: {text!r} is no host:port") from None
     return tuple(found)
 
 
-def _service(of: str, settings: Settings, path: str) -> str:
+def _service(settings: Settings, path: str) -> str:
     service = unquote(path.strip("/").partition("/")[0])
     if not service:
-        raise ConfigError(
-            f"{of}: {mask(settings.url)!r} does not name the master that Sentinel watches; "
-            "write redis+sentinel://host:26379,host:26379/mymaster"
+        raise settings.refusal(
+            "url",
+            f"{mask(settings.url)!r} does not name the master that Sentinel watches; "
+            "write redis+sentinel://host:26379,host:26379/mymaster",
         )
     return service
 
 
-def _login(of: str, settings: Settings, given: Mapping[str, str], *, secure: bool, path: str | None) -> dict[str, Any]:
+def _login(settings: Settings, *, secure: bool, path: str | None) -> dict[str, Any]:
+    given = settings.options
     user, _, password = urlsplit(f"//{settings.location}").netloc.rpartition("@")[0].partition(":")
     login: dict[str, Any] = {
         "username": given.get("username", unquote(user)) or None,
         "password": given.get("password", unquote(password)) or None,
-        "db": _database(of, settings, given, path) or None,
+        "db": _database(settings, path) or None,
     }
     if secure:
         login["ssl"] = True
         login |= {key: given[key] for key in TLS if key in given}
         if "ssl_check_hostname" in given:
-            login["ssl_check_hostname"] = _yes(of, given, "ssl_check_hostname", default=True)
+            login["ssl_check_hostname"] = _yes(settings, "ssl_check_hostname", default=True)
     return {key: value for key, value in login.items() if value is not None}
 
 
-def _database(of: str, settings: Settings, given: Mapping[str, str], path: str | None) -> int:
+def _database(settings: Settings, path: str | None) -> int:
     place = "" if path else settings.location.partition("/")[2].strip("/")
     if _shape(settings.scheme) == "sentinel":
         place = place.partition("/")[2]
-    text = given.get("db", place) or "0"
+    key = "db" if "db" in settings.options else "url"
+    text = settings.options.get("db", place) or "0"
     if not text.isdecimal():
-        raise ConfigError(f"{of}: {mask(settings.url)!r}: {text!r} is no number of a database")
+        raise settings.refusal(key, f"{mask(settings.url)!r}: {text!r} is no number of a database")
     if _shape(settings.scheme) == "cluster" and int(text):
-        raise ConfigError(f"{of}: a cluster has database 0 only, not {text}; use prefix= to keep applications apart")
+        raise settings.refusal(
+            key, f"a cluster has database 0 only, not {text}; use prefix= to keep applications apart"
+        )
     return int(text)
 
 
-def _seconds(of: str, given: Mapping[str, str], key: str, default: float) -> float:
+def _seconds(settings: Settings, key: str, default: float) -> float:
+    text = settings.options.get(key, str(default))
     try:
-        value = float(given.get(key, default))
+        value = float(text)
     except ValueError:
-        raise ConfigError(f"{of}: {key}={given[key]!r} is no number of seconds") from None
+        raise settings.refusal(key, f"{key}={text!r} is no number of seconds") from None
     if not 0 < value < float("inf"):
-        raise ConfigError(f"{of}: {key}={given[key]!r} must be a finite number of seconds above 0")
+        raise settings.refusal(key, f"{key}={text!r} must be a finite number of seconds above 0")
     return value
 
 
-def _patience(of: str, given: Mapping[str, str]) -> dict[str, float]:
-    timeout, retry_for = _seconds(of, given, "timeout", 5.0), _seconds(of, given, "retry_for", 3.0)
+def _patience(settings: Settings) -> dict[str, float]:
+    timeout, retry_for = _seconds(settings, "timeout", 5.0), _seconds(settings, "retry_for", 3.0)
     if timeout + retry_for > REMEMBERED:
-        raise ConfigError(
-            f"{of}: timeout={timeout:g} and retry_for={retry_for:g} are more than {REMEMBERED:g} s together, for which "
-            "the server remembers what it answered; a call that was sent again later could have its effect twice"
+        raise settings.refusal(
+            "retry_for" if "retry_for" in settings.options else "timeout",
+            f"timeout={timeout:g} and retry_for={retry_for:g} are more than {REMEMBERED:g} s together, for which "
+            "the server remembers what it answered; a call that was sent again later could have its effect twice",
         )
     return {"timeout": timeout, "retry_for": retry_for}
 
 
-def _yes(of: str, given: Mapping[str, str], key: str, *, default: bool) -> bool:
-    text = given.get(key, str(default)).lower()
+def _yes(settings: Settings, key: str, *, default: bool) -> bool:
+    text = settings.options.get(key, str(default)).lower()
     if text not in _YES:
-        raise ConfigError(f"{of}: {key}={text!r} is neither true nor false")
+        raise settings.refusal(key, f"{key}={text!r} is neither true nor false")
     return _YES[text]

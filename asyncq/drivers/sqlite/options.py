@@ -40,12 +40,10 @@ def options_of(settings: Settings) -> Options:
     Raises:
         ConfigError: the URL names no file, or an option is unknown or cannot be used.
     """
-    unknown = sorted(set(settings.options) - set(_KNOWN))
-    if unknown:
-        raise ConfigError(f"{_of(settings)}: unknown option {', '.join(unknown)}; there are {', '.join(_KNOWN)}")
+    settings.check_options(*_KNOWN)
     synchronous = settings.options.get("synchronous", "FULL").upper()
     if synchronous not in _SYNCHRONOUS:
-        raise ConfigError(f"{_of(settings)}: synchronous={synchronous!r} is none of {', '.join(_SYNCHRONOUS)}")
+        raise settings.refusal("synchronous", f"synchronous={synchronous!r} is none of {', '.join(_SYNCHRONOUS)}")
     pages = settings.options.get("max_page_count")
     return Options(
         path=_path(settings),
@@ -108,18 +106,19 @@ def _check_rights(path: Path) -> None:
 
 
 def _path(settings: Settings) -> Path:
-    text = unquote(settings.location)
+    text, shown = unquote(settings.location), repr(mask(settings.url))
     if text.strip("/") in {":memory:", ""} or text.strip("/").startswith("file:"):
         hint = "for a queue in memory use memory://" if ":memory:" in text else "write sqlite:///queue.db"
-        raise ConfigError(f"{_of(settings)}: {mask(settings.url)!r} names no file; {hint}")
+        raise settings.refusal("url", f"{shown} names no file; {hint}")
     if not text.startswith("/"):
         file = text.rpartition("@")[2]
-        raise ConfigError(
-            f"{_of(settings)}: {mask(settings.url)!r} has two slashes; write sqlite:///{file} for a file "
-            f"below the working directory, or sqlite:////{file} for an absolute path"
+        raise settings.refusal(
+            "url",
+            f"{shown} has two slashes; write sqlite:///{file} for a file below the working directory, "
+            f"or sqlite:////{file} for an absolute path",
         )
     if "\0" in text:
-        raise ConfigError(f"{_of(settings)}: {mask(settings.url)!r} has a NUL in its path")
+        raise settings.refusal("url", f"{shown} has a NUL in its path")
     # Absolute from here on: the queue stays the same file when the process changes its directory.
     return Path(text[1:]).absolute()
 
@@ -128,11 +127,7 @@ def _number(settings: Settings, key: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise ConfigError(f"{_of(settings)}: {key}={text!r} is no number") from None
+        raise settings.refusal(key, f"{key}={text!r} is no number") from None
     if not 0 <= value <= 2**31:
-        raise ConfigError(f"{_of(settings)}: {key}={text!r} must be 0 or more, and finite")
+        raise settings.refusal(key, f"{key}={text!r} must be 0 or more, and finite")
     return value
-
-
-def _of(settings: Settings) -> str:
-    return f"connection {settings.name!r}"

@@ -184,5 +184,5 @@ def test_ids_of_ones_own_are_taken(id: str) -> None:
 
 @pytest.mark.parametrize("id", ["", "a b", "ä", "a/b", "x" * 201, "a\n"], ids=ascii)
 def test_other_ids_are_refused(id: str) -> None:
-    with pytest.raises(ConfigError, match="an id has 1 to 200 letters"):
+    with pytest.raises(ConfigError, match="an id is a text of 1 to 200 letters"):
         check_id(id)
