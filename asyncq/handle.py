@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
@@ -83,8 +83,11 @@ class JobHandle(Generic[R_co]):
         """
         return await (await self._tracker()).cancel(self)
 
-    async def watch(self) -> AsyncIterator[JobProgress]:
-        """Yield how far the job is, at once and after each change, until it has ended."""
+    async def watch(self) -> AsyncGenerator[JobProgress]:
+        """Yield how far the job is, at once and after each change, until it has ended.
+
+        Who leaves the loop before that closes it: `async with aclosing(handle.watch()) as progress: …`.
+        """
         async for progress in (await self._tracker()).watch(self):
             yield progress
 
