@@ -648,7 +648,7 @@ async def refused(mistake: Mistake, app: AsyncQ) -> tuple[type[Exception], str]:
 def forget_mistaken_classes() -> None:
     """Hide from the worker what a mistake left behind: it would refuse it as well, and it may live on for a while."""
     for cls in list(job_types()):
-        if cls.__qualname__ == "Mail":
+        if (cls.__module__, cls.__qualname__) == (__name__, "Mail"):
             cls.abstract_ = True
 
 
