@@ -256,6 +256,7 @@ def open_folder() -> Iterator[Path]:
     folder.chmod(0o755)
     (folder / "pyproject.toml").touch()
     yield folder
+    folder.chmod(0o755)
     rmtree(folder)
 
 
