@@ -19,10 +19,14 @@ from tests.behaviour.places import Nap
 Started = Callable[[], Awaitable[None]]
 
 
-async def running(handle: JobHandle[object]) -> None:
+async def until(handle: JobHandle[object], status: str) -> None:
     with anyio.fail_after(15):
-        while await handle.status() != "running":  # noqa: ASYNC110 - a job's state has no event
+        while await handle.status() != status:  # noqa: ASYNC110 - a job's state has no event
             await anyio.sleep(0.005)
+
+
+async def running(handle: JobHandle[object]) -> None:
+    await until(handle, "running")
 
 
 @pytest.mark.parametrize("delay", [0, 1_000], ids=["waiting", "delayed"])
@@ -46,9 +50,11 @@ async def test_a_job_that_waits_is_forgotten_and_its_key_is_free(app: AsyncQ, de
 async def test_a_running_async_job_is_cancelled_with_its_reason_everywhere(app: AsyncQ) -> None:
     heard = Heard(app, JobCancelled, JobAttempted, JobFailed, JobProcessed)
     seen: list[object] = []
+    began = anyio.Event()
 
     class Hangs(Job, keep_result=60, tries=5):
         async def handle(self, ctx: JobContext) -> None:
+            began.set()
             try:
                 await anyio.sleep_forever()
             finally:
@@ -59,7 +65,8 @@ async def test_a_running_async_job_is_cancelled_with_its_reason_everywhere(app: 
 
     async with app, app.worker():
         handle = await Hangs().dispatch()
-        await running(handle)
+        await began.wait()  # leased is not begun
+        assert await handle.status() == "running"
         assert await handle.cancel() is True
         with pytest.raises(JobWasCancelled, match="was cancelled") as caught:
             await handle.result(timeout=10)
@@ -93,7 +100,7 @@ async def test_a_running_thread_is_told_and_what_it_does_counts_no_more(
             assert await handle.cancel() is True
             await heard.until(JobCancelled)
             await eventually(lambda: seen == ["user"])
-            assert await handle.status() == "cancelled"
+            await until(handle, "cancelled")
             await empty(app)
     assert heard.names == ["JobCancelled"]
 
@@ -193,10 +200,11 @@ async def test_a_wish_that_was_done_does_not_hit_a_later_job_of_the_same_id(app:
 
 async def test_a_handler_deaf_to_being_cancelled_is_given_up(app: AsyncQ, caplog: pytest.LogCaptureFixture) -> None:
     heard = Heard(app, JobCancelled)
-    end = anyio.Event()
+    began, end = anyio.Event(), anyio.Event()
 
     class Deaf(Job, keep_result=60):
         async def handle(self) -> None:
+            began.set()
             while not end.is_set():
                 try:
                     await end.wait()
@@ -206,19 +214,24 @@ async def test_a_handler_deaf_to_being_cancelled_is_given_up(app: AsyncQ, caplog
     with caplog.at_level(logging.CRITICAL, "asyncq.worker"):
         async with app, app.worker(cancel_grace=0.2):
             handle = await Deaf().dispatch()
-            await running(handle)
-            assert await handle.cancel() is True
-            await heard.until(JobCancelled)
-            assert await handle.status() == "cancelled"
-            end.set()
+            await began.wait()
+            try:
+                assert await handle.cancel() is True
+                await heard.until(JobCancelled)
+            finally:
+                end.set()  # whatever happens: nothing else ends it
+            await until(handle, "cancelled")
 
 
 async def test_a_stop_during_a_run_is_told_as_a_shutdown(app: AsyncQ) -> None:
     heard = Heard(app, JobInterrupted)
     seen: list[object] = []
 
+    began = anyio.Event()
+
     class Hangs(Job):
         async def handle(self, ctx: JobContext) -> None:
+            began.set()
             try:
                 await anyio.sleep_forever()
             finally:
@@ -227,7 +240,7 @@ async def test_a_stop_during_a_run_is_told_as_a_shutdown(app: AsyncQ) -> None:
     async with app:
         async with app.worker(grace=0.05):
             handle = await Hangs().dispatch()
-            await running(handle)
+            await began.wait()
         assert await handle.status() == "queued"
     assert seen == ["shutdown"]
     assert heard.of(JobInterrupted)[0].reason == "shutdown"
