@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import Parameter
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 from asyncq.errors import WrongType, WrongValue
 
-__all__ = ["INJECT", "Dependency", "Depends", "Scope", "is_marker", "marker_of", "written_as_injected"]
+__all__ = ["INJECT", "Dependency", "Depends", "Scope", "is_injected", "marker_of", "written_as_injected"]
 
 Scope = Literal["job", "app"]
 
@@ -60,6 +61,11 @@ def Depends(  # noqa: N802  # read like a type: `Annotated[Mailer, Depends(get_m
 def is_marker(value: object) -> bool:
     """Say whether a value marks a dependency: ours, or any with a `.dependency` that is no class, such as FastAPI's."""
     return not isinstance(value, type) and hasattr(value, "dependency")
+
+
+def is_injected(parameter: Parameter) -> bool:
+    """Say whether a parameter's default asks for injection; of a function job, any other one travels."""
+    return parameter.default is INJECT or is_marker(parameter.default)
 
 
 def marker_of(hint: Any, default: Any) -> Dependency | None:

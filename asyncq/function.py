@@ -24,7 +24,7 @@ from typing import (
 )
 
 from asyncq.clock import Seconds
-from asyncq.depends import INJECT, is_marker, written_as_injected
+from asyncq.depends import is_injected, written_as_injected
 from asyncq.errors import WrongType
 from asyncq.handle import JobHandle
 from asyncq.job import BoundJob, Job
@@ -33,7 +33,7 @@ from asyncq.settings import DispatchOptions, Middleware
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["FunctionJob", "JobFunction", "SyncJobFunction", "is_injected", "job"]
+__all__ = ["FunctionJob", "JobFunction", "SyncJobFunction", "job"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -189,9 +189,7 @@ def _job_function(fn: Callable[..., Any], settings: Mapping[str, Any], frame: Fr
 def _job_type(fn: Callable[..., Any], settings: Mapping[str, Any]) -> type[FunctionJob]:
     base = _AsyncFunctionJob if inspect.iscoroutinefunction(fn) else _SyncFunctionJob
     signature = inspect.signature(fn)
-    carried = [
-        item for item in signature.parameters.values() if not (item.default is INJECT or is_marker(item.default))
-    ]
+    carried = [item for item in signature.parameters.values() if not is_injected(item)]
     for parameter in carried:
         _refuse(fn, parameter)
     body = {
@@ -205,11 +203,6 @@ def _job_type(fn: Callable[..., Any], settings: Mapping[str, Any]) -> type[Funct
     }
     made = new_class(fn.__name__, (base,), dict(settings), lambda namespace: namespace.update(body))
     return cast("type[FunctionJob]", made)
-
-
-def is_injected(parameter: inspect.Parameter) -> bool:
-    """Say whether a parameter of a function job is injected; any other one travels."""
-    return parameter.default is INJECT or is_marker(parameter.default)
 
 
 def _annotation(parameter: inspect.Parameter) -> Any:

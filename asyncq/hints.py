@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from asyncq.depends import INJECT, is_marker, written_as_injected
+from asyncq.depends import is_injected, written_as_injected
 from asyncq.errors import ConfigError
 
 __all__ = ["Wanted", "returned_by", "wanted_by"]
@@ -62,9 +62,7 @@ def _signature(call: Callable[..., Any], owner: str) -> inspect.Signature:
 def _asks(parameter: inspect.Parameter) -> bool:
     if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
         return False
-    if parameter.default in (parameter.empty, INJECT) or is_marker(parameter.default):
-        return True
-    return written_as_injected(parameter.annotation)
+    return parameter.default is parameter.empty or is_injected(parameter) or written_as_injected(parameter.annotation)
 
 
 def _globals_of(call: Callable[..., Any]) -> Mapping[str, Any]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 from asyncq.context import JobContext, Progress, logger_of
-from asyncq.depends import Dependency, Scope, marker_of
+from asyncq.depends import Dependency, Scope, is_injected, marker_of
 from asyncq.errors import ConfigError
-from asyncq.function import FunctionJob, is_injected
+from asyncq.function import FunctionJob
 from asyncq.hints import Wanted, wanted_by
 from asyncq.injector import Injector
 from asyncq.job import Job

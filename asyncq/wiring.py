@@ -24,7 +24,7 @@ from asyncq.isolation import Isolation
 from asyncq.job import Request
 from asyncq.lines import Lines
 from asyncq.listeners import Listeners
-from asyncq.payload import Done, Envelope, Failed, Pushed, Released, Reservation, Settlement
+from asyncq.payload import Done, Envelope, Failed, Outcome, Pushed, Released, Reservation
 from asyncq.pipeline import compose
 from asyncq.plugin import Pending, Plugin
 from asyncq.plugins.failed import KeepFailed
@@ -193,20 +193,23 @@ class Engine:
     async def dispatch_sync(self, request: Request) -> Any:
         """Run the job here and now, after the round trip through the codec; its error is raised."""
         pending = self._packer.pack(request)
-        outcome = (await self._run_here(pending.envelope, pending.connection)).outcome
+        _, outcome = await self._run_here(self._executor_here(pending.connection), pending.envelope)
         return outcome.result if isinstance(outcome, Done) else None
 
     def _runner(self, connection: str) -> Callable[[Envelope], Awaitable[None]]:
         async def run(envelope: Envelope) -> None:
-            ended = await self._run_here(envelope, connection)
+            executor = self._executor_here(connection)
+            effects = executor.conclude(*await self._run_here(executor, envelope)).effects
             results = self.driver(connection).stores.results
-            if ended.effects.result is not None and results is not None:
-                await results.put(ended.effects.result)
+            if effects.result is not None and results is not None:
+                await results.put(effects.result)
 
         return run
 
-    async def _run_here(self, envelope: Envelope, connection: str) -> Settlement:
-        executor = replace(self._inline, connection=connection, teller=self._teller(connection))
+    def _executor_here(self, connection: str) -> Executor:
+        return replace(self._inline, connection=connection, teller=self._teller(connection))
+
+    async def _run_here(self, executor: Executor, envelope: Envelope) -> tuple[Run, Outcome]:
         attempt = 1
         while True:
             run = Run(reservation_of(envelope, attempt, self.setup.clock.now()), self.setup.clock)
@@ -218,7 +221,7 @@ class Engine:
                 raise outcome.error
             assert outcome is not None  # there is no lease that could be lost
             if not isinstance(outcome, Released):
-                return executor.conclude(run, outcome)
+                return run, outcome
             await self.setup.clock.wait(outcome.delay or 0.0)
             attempt += 1
 

@@ -71,7 +71,7 @@ class RunOutcome(Generic[R_co]):
         """
         if self.state != "done":
             raise AssertionError(f"there is no result: {self}") from self.error
-        return self.value  # type: ignore[no-any-return]
+        return self.value  # type: ignore[no-any-return]  # what the handler returned, of which the type checkers know R
 
     def __str__(self) -> str:
         name = type(self.job).__qualname__ if self.job is not None else self.id

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 import pytest
 
 from asyncq import AsyncQ
-from asyncq.current import apps
 from tests.contract.backends import backend_on, params_of, problem_of
+from tests.support.apps import no_other_app
 from tests.support.redis.shared import Shared
 
-if TYPE_CHECKING:
-    from asyncq.current import Host
+__all__ = ["no_other_app"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -22,16 +19,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "url" in metafunc.fixturenames:
         names = params_of(str(metafunc.config.getoption("--backends")))
         metafunc.parametrize("url", names, indirect=True)
-
-
-@pytest.fixture(autouse=True)
-def no_other_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no app of another test be found."""
-    built: WeakSet[Any] = WeakSet()
-    opened: list[Host] = []
-    monkeypatch.setattr(apps, "built", built)
-    monkeypatch.setattr(apps, "open", opened)
-    monkeypatch.setattr(apps, "default", None)
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from typing import TypeVar
 
 import anyio
 
-from asyncq import AsyncQ
+from asyncq import AsyncQ, JobHandle
 from asyncq.events import Event
 from asyncq.records import FailedJob, QueueSize
 from asyncq.stores import FailedStore
 from asyncq.testing.conformance.backend import eventually
 
-__all__ = ["Heard", "empty", "eventually", "failed_jobs", "size_of"]
+__all__ = ["Heard", "empty", "eventually", "failed_jobs", "size_of", "until"]
 
 E = TypeVar("E", bound=Event)
 
@@ -50,6 +50,13 @@ async def _at_rest(store: FailedStore, seconds: float = 0.4) -> None:
         if (now := (await store.page(limit=0)).total) != total:
             total, since = now, time.monotonic()
         await anyio.sleep(0.02)
+
+
+async def until(handle: JobHandle[object], status: str) -> None:
+    """Return when the job has this status."""
+    with anyio.fail_after(15):
+        while await handle.status() != status:  # noqa: ASYNC110 - a job's state has no event
+            await anyio.sleep(0.005)
 
 
 class Heard:

@@ -13,16 +13,10 @@ from asyncq import AsyncQ, Job, JobContext, JobHandle
 from asyncq.errors import JobCancelled as JobWasCancelled
 from asyncq.events import JobAttempted, JobCancelled, JobFailed, JobInterrupted, JobProcessed
 from asyncq.payload import Released, Settlement
-from tests.behaviour.looking import Heard, empty, eventually, failed_jobs, size_of
+from tests.behaviour.looking import Heard, empty, eventually, failed_jobs, size_of, until
 from tests.behaviour.places import Nap
 
 Started = Callable[[], Awaitable[None]]
-
-
-async def until(handle: JobHandle[object], status: str) -> None:
-    with anyio.fail_after(15):
-        while await handle.status() != status:  # noqa: ASYNC110 - a job's state has no event
-            await anyio.sleep(0.005)
 
 
 async def running(handle: JobHandle[object]) -> None:

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pytest
 
-from asyncq import AsyncQ, Job, JobContext, JobHandle, JobProgress, job
+from asyncq import AsyncQ, Job, JobContext, JobProgress, job
 from asyncq.errors import Fail, JobFailure, ResultNotKept, Skip
 from asyncq.retrying import retry_jobs
-from tests.behaviour.looking import empty, eventually
+from tests.behaviour.looking import empty, eventually, until
 from tests.behaviour.places import Nap
 
 
@@ -22,12 +22,6 @@ class Invoice:
     number: int
     due: datetime
     blob: bytes = b""
-
-
-async def until(handle: JobHandle[object], status: str) -> None:
-    with anyio.fail_after(10):
-        while await handle.status() != status:  # noqa: ASYNC110 - a job's state has no event
-            await anyio.sleep(0.005)
 
 
 async def test_a_result_comes_back_with_its_type(app: AsyncQ) -> None:
@@ -326,3 +320,16 @@ async def test_a_job_that_was_discarded_gives_no_result() -> None:
         with pytest.raises(ResultNotKept, match="neither waiting nor running"):
             await handle.result(timeout=5)
         assert await handle.cancel() is False
+
+
+async def test_what_runs_here_and_now_keeps_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    class Here(Job, keep_result=60):
+        async def handle(self) -> object:
+            return self
+
+    async with AsyncQ("memory://") as app:
+        assert isinstance(await Here().dispatch_sync(), Here)
+        results = (await app.engine()).driver(app.default).stores.results
+        assert results is not None
+        assert await results.prune() == 0
+    assert caplog.text == ""

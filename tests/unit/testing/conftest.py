@@ -2,22 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from tests.support.apps import no_other_app
 
-import pytest
-
-from asyncq.current import apps
-
-if TYPE_CHECKING:
-    from asyncq.current import Host
-
-
-@pytest.fixture(autouse=True)
-def no_other_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no app of another test be found."""
-    built: WeakSet[Any] = WeakSet()
-    opened: list[Host] = []
-    monkeypatch.setattr(apps, "built", built)
-    monkeypatch.setattr(apps, "open", opened)
-    monkeypatch.setattr(apps, "default", None)
+__all__ = ["no_other_app"]
