@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, Traits
 from asyncq.records import (
     Fact,
+    OutboxRow,
     QueueSize,
     WaitingJob,
 )
@@ -31,6 +32,8 @@ __all__ = [
     "Installable",
     "Keeper",
     "Running",
+    "Transaction",
+    "Transactional",
     "Turning",
 ]
 
@@ -140,6 +143,47 @@ class Turning(Protocol):
         self, settlements: Sequence[Settlement], queues: Sequence[str], /, *, limit: int
     ) -> tuple[Sequence[Reservation], Reserved]:
         """Do `settle(settlements)`, then `reserve(queues, limit=limit)`, in one atomic step."""
+        ...
+
+
+class Transaction(Protocol):
+    """An open transaction of the user's, whatever library holds it; it is neither committed nor rolled back here."""
+
+    @property
+    def dialect(self) -> Literal["postgresql", "sqlite"]:
+        """Which SQL it speaks."""
+        ...
+
+    async def fetch(self, statement: str, values: Sequence[Any] = (), /) -> Sequence[Sequence[Any]]:
+        """Run one statement, its values in the database's own form ($1 or ?), and return its rows.
+
+        Errors of the library arrive as they are: they are the caller's, as the transaction is.
+        """
+        ...
+
+
+@runtime_checkable
+class Transactional(Protocol):
+    """A driver whose tables may lie in its users' own database, where it can take part in their transactions.
+
+    What these calls write exists when the transaction commits, and not at all when it is rolled back, also to a
+    savepoint. They retry nothing, and change nothing outside the transaction.
+    """
+
+    async def owns(self, transaction: Transaction, /) -> bool:
+        """Say whether this driver's tables are the ones in the database of this transaction."""
+        ...
+
+    async def push_in(self, transaction: Transaction, envelopes: Sequence[Envelope], /) -> Sequence[Pushed]:
+        """Do what `push` does."""
+        ...
+
+    async def settle_in(self, transaction: Transaction, settlement: Settlement, /) -> bool:
+        """Do what `settle` does for one attempt; False where the reservation was stale, and nothing was changed."""
+        ...
+
+    async def note_in(self, transaction: Transaction, rows: Sequence[OutboxRow], /) -> None:
+        """Do what the outbox's `put` does."""
         ...
 
 
