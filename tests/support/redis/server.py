@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import hiredis
 
+from tests.support.ports import free_port
+from tests.support.processes import GuardedProcess
 from tests.support.redis.binaries import Flavour, require
-from tests.support.redis.ports import free_port
-from tests.support.redis.processes import GuardedProcess
 from tests.support.redis.wire import Argument, call
 from tests.support.waiting import until
 
