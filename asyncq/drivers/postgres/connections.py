@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
 from asyncq.drivers.postgres.options import Options
 from asyncq.errors import NotOpen
 
-__all__ = ["Connections", "connect"]
+__all__ = ["Connection", "Connections", "connect"]
 
-Connection = asyncpg.Connection[asyncpg.Record]
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 async def connect(options: Options, dsn: str | None = None) -> Connection:
