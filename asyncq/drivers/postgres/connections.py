@@ -38,12 +38,17 @@ class Connections:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._free: list[Connection] = []
-        self._room = asyncio.Semaphore(options.pool)
         self._closing: set[asyncio.Task[None]] = set()
+        self._open = False
+
+    def open(self) -> None:
+        """Take calls from here on; the first one opens a connection."""
+        self._room = asyncio.Semaphore(self._options.pool)
         self._open = True
 
     async def fetch(self, statement: str, values: Sequence[Any]) -> list[Any]:
         """Run one statement and return its rows; raises what asyncpg raises."""
+        self._check_open()
         async with self._room:
             connection = await self._taken()
             try:
@@ -59,6 +64,7 @@ class Connections:
 
     async def script(self, statements: Sequence[str]) -> None:
         """Run statements without values in one transaction; raises what asyncpg raises."""
+        self._check_open()
         async with self._room:
             connection = await self._taken()
             try:
@@ -74,9 +80,11 @@ class Connections:
         while self._closing:
             await asyncio.wait(self._closing)
 
-    async def _taken(self) -> Connection:
+    def _check_open(self) -> None:
         if not self._open:
             raise NotOpen("the PostgreSQL driver is not open")
+
+    async def _taken(self) -> Connection:
         while self._free:
             connection = self._free.pop()
             if not connection.is_closed():

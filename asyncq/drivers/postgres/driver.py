@@ -56,6 +56,8 @@ class PostgresDriver(Inspection, Installation, Joining):
         self.stores = stores_of(self._link, self._ears, self._ringer)
 
     async def __aenter__(self) -> Self:
+        self._link.open()
+        self._ringer.open()
         try:
             await self._greet()
         except BaseException:

@@ -104,6 +104,7 @@ BEGIN
     suspects := false;
     IF _ids IS NOT NULL OR _back_ids IS NOT NULL THEN
         stale := asyncq.settle(_ids, _tokens, _back_ids, _back_tokens, _delays, _counts, _bodies, _effects);
+        o_now := asyncq.now();
     END IF;
     IF _queues IS NOT NULL THEN
         o_found := '{}';
@@ -227,7 +228,7 @@ CREATE OR REPLACE FUNCTION asyncq.follow(_effects jsonb, _ended int[], _now bigi
 LANGUAGE plpgsql AS $$
 DECLARE
     _strike jsonb;
-    _due jsonb[];
+    _due text[];
 BEGIN
     IF _effects ? 'push' THEN
         PERFORM asyncq.push_packed(
@@ -242,9 +243,9 @@ BEGIN
         ORDER BY e ->> 'batch', e ->> 'member'
     LOOP
         _due := asyncq.strike(_strike ->> 'batch', _strike ->> 'member', (_strike ->> 'failed')::boolean);
-        PERFORM asyncq.push_packed(_due, _now);
+        PERFORM asyncq.push_packed(_due::jsonb[], _now);
         -- Only here it is known whose queues these are.
-        PERFORM pg_notify('asyncq.bell', 'q:' || (job ->> 'queue')) FROM unnest(_due) job;
+        PERFORM pg_notify('asyncq.bell', 'q:' || (job::json ->> 'queue')) FROM unnest(_due) job;
     END LOOP;
     IF _effects ? 'failed' THEN
         PERFORM asyncq.failed_add(
@@ -319,18 +320,18 @@ BEGIN
 END $$
 
 -- name: batch_due
--- The callbacks of some names, in the form of `asyncq.outbox.pack`, with ids that a repeat gives again.
+-- The callbacks of some names, as `asyncq.outbox.pack` wrote them, with ids that a repeat gives again.
 CREATE OR REPLACE FUNCTION asyncq.batch_due(_batch text, _callbacks text, _names text[], _member text)
-RETURNS jsonb[] LANGUAGE sql AS $$
+RETURNS text[] LANGUAGE sql AS $$
     SELECT ARRAY(
-        SELECT (_callbacks::jsonb ->> name)::jsonb || jsonb_build_object('id', 'batch:' || _batch || ':' || name ||
-            CASE WHEN name IN ('progress', 'failure') THEN ':' || _member ELSE '' END)
-        FROM unnest(_names) WITH ORDINALITY AS e (name, n) WHERE _callbacks::jsonb ? name ORDER BY n)
+        SELECT regexp_replace(_callbacks::json ->> name, '^\{"id":"[^"]*"', '{"id":"batch:' || _batch || ':' || name ||
+            CASE WHEN name IN ('progress', 'failure') THEN ':' || _member ELSE '' END || '"')
+        FROM unnest(_names) WITH ORDINALITY AS e (name, n) WHERE _callbacks::json ->> name IS NOT NULL ORDER BY n)
 $$
 
 -- name: strike
 -- Counts one end of a member; answers the callbacks that are due by it, for the caller to store.
-CREATE OR REPLACE FUNCTION asyncq.strike(_batch text, _member text, _failed boolean) RETURNS jsonb[]
+CREATE OR REPLACE FUNCTION asyncq.strike(_batch text, _member text, _failed boolean) RETURNS text[]
 LANGUAGE plpgsql AS $$
 DECLARE
     _now bigint := asyncq.now();
@@ -341,7 +342,7 @@ BEGIN
     UPDATE asyncq.batch_members SET state = CASE WHEN _failed THEN 2 + coalesce(_b.failed, 0) ELSE 1 END
     WHERE batch = _batch AND member = _member AND state = 0;
     IF NOT FOUND OR _b.id IS NULL THEN
-        RETURN '{}'::jsonb[];
+        RETURN '{}'::text[];
     END IF;
     UPDATE asyncq.batches SET pending = pending - 1, failed = failed + _failed::int,
         finished_at = CASE WHEN pending = 1 THEN _now ELSE finished_at END,
@@ -364,9 +365,9 @@ END $$
 
 -- name: outbox_due
 -- Writes callbacks to the outbox, as `asyncq.outbox.push_row` would.
-CREATE OR REPLACE FUNCTION asyncq.outbox_due(_due jsonb[]) RETURNS void LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION asyncq.outbox_due(_due text[]) RETURNS void LANGUAGE sql AS $$
     INSERT INTO asyncq.outbox (id, kind, target, body)
-    SELECT 'push:' || (job ->> 'id'), 'push', '', convert_to(job::text, 'UTF8')
+    SELECT 'push:' || (job::json ->> 'id'), 'push', '', convert_to(job, 'UTF8')
     FROM unnest(_due) WITH ORDINALITY AS e (job, n) ORDER BY n
     ON CONFLICT (id) DO NOTHING
 $$
@@ -376,7 +377,7 @@ CREATE OR REPLACE FUNCTION asyncq.batch_strike(_batches text[], _members text[],
 RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
     _place int;
-    _due jsonb[] := '{}';
+    _due text[] := '{}';
 BEGIN
     -- All are locked in the order of their ids before the first is counted; the ends keep the order in which they came.
     PERFORM 1 FROM asyncq.batches WHERE id = ANY (_batches) ORDER BY id FOR UPDATE;
@@ -384,7 +385,7 @@ BEGIN
         _due := _due || asyncq.strike(_batches[_place], _members[_place], _failed[_place]);
     END LOOP;
     PERFORM asyncq.outbox_due(_due);
-    RETURN QUERY SELECT job::text FROM unnest(_due) WITH ORDINALITY AS e (job, n) ORDER BY n;
+    RETURN QUERY SELECT job FROM unnest(_due) WITH ORDINALITY AS e (job, n) ORDER BY n;
 END $$
 
 -- name: batch_add
@@ -433,6 +434,17 @@ BEGIN
     END IF;
     PERFORM asyncq.batch_add(_batch, _members);
     RETURN true;
+END $$
+
+-- name: batch_remove
+CREATE OR REPLACE FUNCTION asyncq.batch_remove(_batches text[]) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    _gone bigint;
+BEGIN
+    DELETE FROM asyncq.batches WHERE id = ANY (_batches);
+    GET DIAGNOSTICS _gone = ROW_COUNT;
+    DELETE FROM asyncq.batch_members WHERE batch = ANY (_batches);
+    RETURN _gone;
 END $$
 
 -- name: limit_state

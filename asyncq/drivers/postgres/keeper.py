@@ -28,6 +28,7 @@ class PostgresKeeper:
 
     def __enter__(self) -> Self:
         self._runner.__enter__()
+        self._link.open()
         return self
 
     def __exit__(

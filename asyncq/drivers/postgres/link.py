@@ -40,6 +40,10 @@ class Link:
         self.sql = sql
         self._connections = Connections(options)
 
+    def open(self) -> None:
+        """Take calls from here on."""
+        self._connections.open()
+
     async def run(self, name: str, *values: Any) -> list[Any]:
         """Run a statement that a repeat does no harm to; returns its rows.
 

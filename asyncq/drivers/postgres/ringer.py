@@ -27,6 +27,10 @@ class Ringer:
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
 
+    def open(self) -> None:
+        """Take time between notifications from here on."""
+        self._hurry = asyncio.Event()
+
     def ring(self, topics: Iterable[str]) -> None:
         """Tell of these topics soon; who waits in this process hears at once."""
         self._topics.update(topics)

@@ -135,9 +135,7 @@ FROM asyncq.batches b ORDER BY created_at DESC, seq DESC LIMIT $1 OFFSET $2
 SELECT count(*) FROM asyncq.batches
 
 -- name: batch_remove
-WITH gone AS (DELETE FROM asyncq.batches WHERE id = ANY ($1::text[]) RETURNING id),
-    members AS (DELETE FROM asyncq.batch_members WHERE batch = ANY ($1::text[]))
-SELECT 1 AS one FROM gone
+SELECT asyncq.batch_remove($1) AS gone
 
 -- name: batch_old
 -- NULL for an age compares to NULL, so that kind is left alone. A cancelled batch has the other two kinds as well.

@@ -69,7 +69,7 @@ class PostgresBatches:
 
     async def remove(self, batch: str, /) -> bool:
         """Forget one batch."""
-        return bool(await self._link.once("batch_remove", [batch]))
+        return await self._remove([batch]) == 1
 
     async def prune(
         self, /, *, finished: float | None = None, unfinished: float | None = None, cancelled: float | None = None
@@ -77,7 +77,10 @@ class PostgresBatches:
         """Forget batches older than so many seconds, by kind; None leaves a kind alone."""
         ages = map(micros_or_none, (finished, unfinished, cancelled))
         old = [row[0] for row in await self._link.run("batch_old", *ages)]
-        return len(await self._link.once("batch_remove", old))
+        return await self._remove(old)
+
+    async def _remove(self, batches: Sequence[str]) -> int:
+        return int((await self._link.once("batch_remove", list(batches)))[0][0])
 
 
 def _envelope(text: str) -> Envelope:
