@@ -25,7 +25,7 @@ _CONFIG = {
     # A file in the data directory, which is removed with it: what is killed does not remove its memory by itself.
     "dynamic_shared_memory_type": "mmap",
 }
-_HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
 
 
 class PostgresServer(PrivateServer):
@@ -48,6 +48,7 @@ class PostgresServer(PrivateServer):
         super().__init__()
         self.flavour: Flavour = flavour
         self.password = password
+        self.in_memory = not persistent
         self._config = _CONFIG | ({} if persistent else _HASTY) | dict(config or {})
 
     def kill(self) -> None:
