@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -29,6 +30,8 @@ class PrivateServer(ABC):
 
     kind: ClassVar[str]
     """What it is, for messages."""
+    farewell: ClassVar[str] = ""
+    """Shell that is run in its folder once it was killed: removes what it has left elsewhere."""
     in_memory = False
     """Whether its folder may lie in a file system in memory: quicker, above all beside others that use the disk."""
 
@@ -56,8 +59,11 @@ class PrivateServer(ABC):
 
     def kill(self) -> None:
         """End it and the processes below it as `kill -9` does; nothing happens if it does not run."""
-        if self._process is not None:
-            self._process.kill()
+        if self._process is None:
+            return
+        self._process.kill()
+        if self.farewell:
+            subprocess.run(["/bin/sh", "-c", self.farewell], cwd=self._directory, capture_output=True, check=False)
 
     def restart(self) -> None:
         """Start it again on its port and in its folder; ends it first as `kill` does if it runs."""
@@ -130,7 +136,7 @@ class PrivateServer(ABC):
                 return
 
     def _start(self) -> None:
-        self._process = GuardedProcess(self._command(), self._directory)
+        self._process = GuardedProcess(self._command(), self._directory, self.farewell)
         until(self._started, START, f"{self.kind} at port {self.port} that answers")
 
     def _started(self) -> bool:

@@ -150,8 +150,11 @@ def test_a_server_does_not_outlive_its_parent_not_even_frozen() -> None:
         family = [int(pid) for pid in pids]
         assert len(family) > 3
         assert all(map(runs, family))
+        memory = Path(directory, "data", "postmaster.pid").read_text().split()[-2]
+        assert memory in _shared_memory()
         parent.kill()
     until(lambda: not any(map(runs, family)) and not Path(directory).exists(), 10, "the end of a server and its folder")
+    assert memory not in _shared_memory()
 
 
 def test_a_server_of_the_users_own_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,6 +210,11 @@ def test_a_shared_bouncer_has_two_connections_each_lent_for_a_transaction() -> N
         rows = call(address, "SHOW CONFIG", user="postgres", database="pgbouncer")
         settings = {name: value for name, value, *_ in rows}
         assert (settings["default_pool_size"], settings["pool_mode"]) == ("2", "transaction")
+
+
+def _shared_memory() -> list[str]:
+    """The pieces of System V memory of the whole machine, by their numbers."""
+    return subprocess.run(["ipcs", "-m"], capture_output=True, text=True, check=True).stdout.split()
 
 
 def _active(server: PostgresServer, text: str) -> bool:
