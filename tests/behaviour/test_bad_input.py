@@ -487,7 +487,8 @@ APPS: dict[str, Mistake] = {
         made("mysql://host"),
         UnknownDriver,
         "connection 'default': no driver for mysql://; there are memory://, null://, postgres://, "
-        "postgresql://, redis://, redis+cluster://, redis+sentinel://, redis+unix://, rediss://, rediss+cluster://, rediss+sentinel://, sqlite://, sync://",
+        "postgresql://, redis://, redis+cluster://, redis+sentinel://, redis+unix://, rediss://, "
+        "rediss+cluster://, rediss+sentinel://, sqlite://, sync://",
     ),
     "no URL": Mistake(
         made("queue.db"),

@@ -143,7 +143,8 @@ MISTAKES = {
         "size",
         3,
         "error: connection 'default': no driver for mysql://; there are memory://, null://, postgres://, "
-        "postgresql://, redis://, redis+cluster://, redis+sentinel://, redis+unix://, rediss://, rediss+cluster://, rediss+sentinel://, "
+        "postgresql://, redis://, redis+cluster://, redis+sentinel://, redis+unix://, rediss://, "
+        "rediss+cluster://, rediss+sentinel://, "
         "sqlite://, sync://\n",
         variables={"ASYNCQ_URL": "mysql://host"},
     ),
