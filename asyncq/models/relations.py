@@ -22,12 +22,28 @@ def names_of_loaded(instance: Any, loaded: Loaded) -> tuple[str, ...]:
     Raises:
         ValueError: there are more than a hundred, which would be as many queries.
     """
-    names: dict[str, None] = {}
-    for name in _walk(instance, loaded, "", frozenset([id(instance)])):
-        names[name] = None
+    names: set[str] = set()
+    todo = [("", [instance], frozenset([id(instance)]))]
+    while todo:
+        prefix, instances, seen = todo.pop()
+        for name, members in _gathered(instances, loaded).items():
+            names.add(prefix + name)
+            # One that was met on the way here has told its relations there, and is the same instance when loaded.
+            new = {id(member): member for member in members if id(member) not in seen}
+            if new:
+                todo.append((f"{prefix}{name}.", list(new.values()), seen | new.keys()))
         if len(names) > MOST:
             raise ValueError(f"has more than {MOST} relations loaded; mark the field with WithoutRelations")
     return tuple(sorted(names))
+
+
+def _gathered(instances: Iterable[Any], loaded: Loaded) -> Mapping[str, list[Any]]:
+    """Return who is in the relations of several instances, by the relation's name."""
+    found: dict[str, list[Any]] = {}
+    for instance in instances:
+        for name, members in loaded(instance):
+            found.setdefault(name, []).extend(members)
+    return found
 
 
 def existing(
@@ -51,11 +67,3 @@ def portions(keys: Sequence[T]) -> Iterator[Sequence[T]]:
     """Yield as many keys as one query takes."""
     for start in range(0, len(keys), AT_ONCE):
         yield keys[start : start + AT_ONCE]
-
-
-def _walk(instance: Any, loaded: Loaded, prefix: str, path: frozenset[int]) -> Iterator[str]:
-    for name, members in loaded(instance):
-        yield prefix + name
-        for member in members:
-            if id(member) not in path:
-                yield from _walk(member, loaded, f"{prefix}{name}.", path | {id(member)})

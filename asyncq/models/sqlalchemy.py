@@ -120,7 +120,19 @@ def _fetch(session: Session, references: Sequence[Reference]) -> Mapping[Referen
     for (model, relations), members in groups.items():
         there = _by_key(session, model, [item.key for item in members], relations)
         found.update({item: there[item.key] for item in members if item.key in there})
+    _give_back(session)
     return found
+
+
+def _give_back(session: Session) -> None:
+    """End the transaction, so that no connection is held while the handler has no use for one.
+
+    A rollback would expire what was loaded, so the session has no instances while it rolls back.
+    """
+    instances = list(session.identity_map.values())
+    session.expunge_all()
+    session.rollback()
+    session.add_all(instances)
 
 
 def _by_key(session: Session, model: type[Any], keys: Sequence[Key], relations: Iterable[str]) -> Mapping[Key, Any]:

@@ -227,6 +227,27 @@ async def test_the_handler_is_given_the_session_and_commits_itself(shop: AsyncQ,
     assert db.in_use == 0
 
 
+async def test_no_connection_is_held_before_the_handler_asks_for_something(memory: AsyncQ, db: Database) -> None:
+    seen: list[Any] = []
+
+    class Greet(Job):
+        person: Person
+
+        async def handle(self, session: AsyncSession) -> None:
+            seen.extend([len(db.selects), db.in_use, self.person.name, self.person.orders[0].number])
+            assert self.person in session and self.person.orders[0] in session
+            seen.extend([len(db.selects), db.in_use])
+            await session.refresh(self.person)
+            seen.append(db.in_use)
+
+    await db.put(Person(id=1, name="ada", orders=[Order(year=1, number="a")]))
+    async with db.make() as session:
+        ada = (await session.scalars(select(Person).options(selectinload(Person.orders)))).one()
+    assert len(db.selects) == 2
+    await ran(memory, Greet(person=ada))
+    assert seen == [2, 0, "ada", "a", 0, 0, 1]
+
+
 async def test_dependencies_receive_the_same_session(memory: AsyncQ, db: Database) -> None:
     seen: list[AsyncSession] = []
 

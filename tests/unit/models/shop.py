@@ -70,7 +70,7 @@ class Person(Base):
     company_id: Mapped[int | None] = mapped_column(ForeignKey("company.id"))
     company: Mapped[Company | None] = relationship(back_populates="people")
     orders: Mapped[list[Order]] = relationship(back_populates="person", order_by="Order.number")
-    tags: Mapped[set[Tag]] = relationship(secondary=person_tags)
+    tags: Mapped[set[Tag]] = relationship(secondary=person_tags, back_populates="people")
 
 
 class Employee(Person):
@@ -106,6 +106,7 @@ class Item(Base):
 class Tag(Base):
     __tablename__ = "tag"
     id: Mapped[int] = mapped_column(primary_key=True)
+    people: Mapped[set[Person]] = relationship(secondary=person_tags, back_populates="tags")
 
 
 class Visit(Base):

@@ -32,6 +32,7 @@ from tests.unit.models.shop import (
     Manager,
     Order,
     Person,
+    Tag,
     Ticket,
     Visit,
 )
@@ -105,6 +106,16 @@ async def test_names_of_loaded_relations_are_written_to_any_depth_and_without_ci
     await db.put(ada)
     loaded = await with_all(db, Person.orders, Order.items, Item.order)
     assert written(Send(person=loaded))["person"]["relations"] == ["orders", "orders.items", "orders.items.order"]
+
+
+async def test_relations_that_go_in_circles_are_looked_at_once(db: Database) -> None:
+    companies = [Company(id=n) for n in range(30)]
+    people = [Person(id=n, company=companies[n]) for n in range(30)]
+    tags = [Tag(id=n, people=set(people)) for n in range(30)]
+    await db.put(*people, *tags)
+    told = written(Send(person=people[0]))["person"]["relations"]
+    again = ["tags.people.company", "tags.people.company.people", "tags.people.tags"]
+    assert told == ["company", "company.people", "tags", "tags.people", *again]
 
 
 @pytest.mark.parametrize("expire", [False, True], ids=["loaded", "expired"])
