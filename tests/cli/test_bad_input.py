@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.projects import Project, project_with
-from tests.support.redis.ports import free_port
+from tests.support.ports import free_port
 
 JOB = """
 from asyncq import AsyncQ, Job
@@ -142,8 +142,9 @@ MISTAKES = {
     "an unknown scheme": Mistake(
         "size",
         3,
-        "error: connection 'default': no driver for mysql://; there are memory://, null://, redis://, "
-        "redis+cluster://, redis+sentinel://, redis+unix://, rediss://, rediss+cluster://, rediss+sentinel://, "
+        "error: connection 'default': no driver for mysql://; there are memory://, null://, postgres://, "
+        "postgresql://, redis://, redis+cluster://, redis+sentinel://, redis+unix://, rediss://, "
+        "rediss+cluster://, rediss+sentinel://, "
         "sqlite://, sync://\n",
         variables={"ASYNCQ_URL": "mysql://host"},
     ),
