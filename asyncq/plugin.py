@@ -1,10 +1,10 @@
-"""`Plugin` and its three doors, through which every feature enters."""
+"""`Plugin` and its doors, through which every feature enters."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncq.context import JobContext
 from asyncq.payload import Effects, Envelope, Outcome, Pushed
@@ -13,7 +13,7 @@ from asyncq.settings import Next
 if TYPE_CHECKING:
     from asyncq.job import Job
 
-__all__ = ["Pending", "Plugin", "Send"]
+__all__ = ["Pending", "Plugin", "Preparation", "Send"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,32 @@ class Pending:
 Send = Callable[[Sequence[Pending]], Awaitable[Sequence[Pushed]]]
 
 
+class Preparation(Protocol):
+    """Makes the decoded jobs of one class ready, and clears up when they have run."""
+
+    def run(self, ctx: JobContext, call_next: Next, /) -> Awaitable[Any]:
+        """Wrap the whole run, outside all middleware."""
+        ...
+
+    def tell(self, ctx: JobContext, call_next: Next, /) -> Awaitable[Any]:
+        """Wrap the call of `failed()` on a fresh instance; what is gone by now must not keep it from being called."""
+        ...
+
+
 class Plugin:
     """One feature. A door that it does not override costs nothing."""
 
     async def dispatch(self, pending: Sequence[Pending], send: Send) -> Sequence[Pushed]:
         """Change, hold back or answer dispatches; answers in the order of `pending`."""
         return await send(pending)
+
+    def prepare(self, cls: type[Job]) -> Preparation | None:
+        """Return what makes the jobs of a class ready, None where there is nothing to do; asked once for each class.
+
+        Raises:
+            ConfigError: they cannot be made ready in this app.
+        """
+        return None
 
     def handle(self, ctx: JobContext, call_next: Next) -> Awaitable[Any]:
         """Wrap the handler, inside the middleware."""

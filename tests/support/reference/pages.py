@@ -40,6 +40,11 @@ PAGES: Mapping[str, Page] = {
         "What a container of your own implements; see [Dependency injection](../guide/dependency-injection.md).",
         ["asyncq.injector"],
     ),
+    "models": Page(
+        "Models",
+        "`from asyncq.models import …`, and what an adapter of your own implements; see [Models](../guide/models.md).",
+        ["asyncq.models"],
+    ),
     "blocking": Page("Blocking", "`asyncq.blocking`: dispatches from code without an event loop.", ["asyncq.blocking"]),
     "testing": Page("Testing", "`asyncq.testing`: what tests of your own use.", ["asyncq.testing"]),
     "drivers": Page(
