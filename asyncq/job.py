@@ -157,6 +157,7 @@ class Job:
         keep_result: Seconds | None = None,
         on_shutdown: Literal["finish", "release"] | None = None,
         silenced: bool | None = None,
+        after_commit: bool | None = None,
         abstract: bool = False,
         **unknown: Never,
     ) -> None:

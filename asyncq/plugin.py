@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncq.context import JobContext
 from asyncq.payload import Effects, Envelope, Outcome, Pushed
@@ -13,7 +13,15 @@ from asyncq.settings import Next
 if TYPE_CHECKING:
     from asyncq.job import Job
 
-__all__ = ["Pending", "Plugin", "Send"]
+__all__ = ["Carrier", "Pending", "Plugin", "Send"]
+
+
+class Carrier(Protocol):
+    """Brings envelopes of one connection to where they are stored."""
+
+    async def push(self, envelopes: Sequence[Envelope], /) -> Sequence[Pushed]:
+        """Store the envelopes: all of them or none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,12 @@ class Pending:
     connection: str
     unique_for: float | None = None
     """Life of the unique key that this dispatch asked for, in seconds."""
+    tx: Any = None
+    """The caller's transaction that it shall be a part of, as it was given."""
+    after_commit: bool | None = None
+    """Whether this dispatch asked to wait for a commit."""
+    carrier: Carrier | None = None
+    """What brings it to its broker; None: its connection's own."""
 
 
 Send = Callable[[Sequence[Pending]], Awaitable[Sequence[Pushed]]]
@@ -33,9 +47,9 @@ Send = Callable[[Sequence[Pending]], Awaitable[Sequence[Pushed]]]
 class Plugin:
     """One feature. A door that it does not override costs nothing."""
 
-    async def dispatch(self, pending: Sequence[Pending], send: Send) -> Sequence[Pushed]:
+    def dispatch(self, pending: Sequence[Pending], send: Send) -> Awaitable[Sequence[Pushed]]:
         """Change, hold back or answer dispatches; answers in the order of `pending`."""
-        return await send(pending)
+        return send(pending)
 
     def handle(self, ctx: JobContext, call_next: Next) -> Awaitable[Any]:
         """Wrap the handler, inside the middleware."""

@@ -40,6 +40,7 @@ from asyncq.settings import Middleware
 from asyncq.stores import FailedStore
 from asyncq.supply import Shared
 from asyncq.threads import Threads
+from asyncq.transactions import Transactions
 
 __all__ = ["Engine", "Setup"]
 
@@ -65,6 +66,8 @@ class Setup:
     clock: Clock = SYSTEM_CLOCK
     plugins: tuple[Plugin, ...] = ()
     """Nearer to the broker than our own."""
+    at_once: bool = False
+    """No dispatch is a part of a transaction or waits for one: in tests that keep what is dispatched."""
 
 
 class Engine:
@@ -78,6 +81,7 @@ class Engine:
         self.shared = Shared()
         self.plugins: tuple[Plugin, ...] = (
             UniqueJobs(self.codec, self.driver),
+            *([] if setup.at_once else [Transactions(drivers)]),
             KeepResults(self.codec),
             KeepFailed(),
             Routing({name: self._keeper_of_failed(name) for name in drivers}),
@@ -168,14 +172,14 @@ class Engine:
         return await self._push_all(pending)
 
     async def _push_all(self, pending: Sequence[Pending]) -> Sequence[Pushed]:
-        names = {item.connection for item in pending}
-        if len(names) == 1:
-            return await self._couriers[names.pop()].push([item.envelope for item in pending])
+        carriers = [item.carrier or self._couriers[item.connection] for item in pending]
+        if len(set(carriers)) == 1:
+            return await carriers[0].push([item.envelope for item in pending])
         answers: dict[str, Pushed] = {}
-        for name in sorted(names):
-            mine = [item.envelope for item in pending if item.connection == name]
-            pushed = await self._couriers[name].push(mine)
-            answers.update(zip((item.id for item in mine), pushed, strict=True))
+        for carrier in dict.fromkeys(carriers):
+            mine = [item.envelope for item, its in zip(pending, carriers, strict=True) if its is carrier]
+            pushed = await carrier.push(mine)
+            answers.update(zip((envelope.id for envelope in mine), pushed, strict=True))
         return [answers[item.envelope.id] for item in pending]
 
     async def _push_aloud(self, pending: Sequence[Pending]) -> Sequence[Pushed]:
