@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from asyncq import blocking, testing
     from asyncq.app import AsyncQ
     from asyncq.testing import fake
+    from asyncq.transactions import after_commit
 
 __all__ = [
     "INJECT",
@@ -40,6 +41,7 @@ __all__ = [
     "Progress",
     "Release",
     "Skip",
+    "after_commit",
     "blocking",
     "current",
     "dispatch_many",
@@ -50,7 +52,7 @@ __all__ = [
 ]
 
 
-_LATE = {"AsyncQ": "asyncq.app", "fake": "asyncq.testing"}
+_LATE = {"AsyncQ": "asyncq.app", "after_commit": "asyncq.transactions", "fake": "asyncq.testing"}
 _MODULES = {"blocking", "testing"}
 
 

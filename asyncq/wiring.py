@@ -40,7 +40,7 @@ from asyncq.settings import Middleware
 from asyncq.stores import FailedStore
 from asyncq.supply import Shared
 from asyncq.threads import Threads
-from asyncq.transactions import Transactions
+from asyncq.transactions.door import Transactions
 
 __all__ = ["Engine", "Setup"]
 
@@ -57,6 +57,8 @@ class Setup:
     """Default queue by connection."""
     block_for: Mapping[str, float | None]
     """Longest wait in one call to the broker, by connection."""
+    after_commit: Mapping[str, bool | None]
+    """Whether dispatches wait for a commit, by connection; None: it does not say."""
     middleware: tuple[Middleware, ...]
     failed_on: str | None
     """Connection that keeps failed jobs; None: each connection its own."""
@@ -79,9 +81,10 @@ class Engine:
         self.codec = Codec()
         self.lines = Lines()
         self.shared = Shared()
+        self._transactions = Transactions(drivers, setup.after_commit)
         self.plugins: tuple[Plugin, ...] = (
             UniqueJobs(self.codec, self.driver),
-            *([] if setup.at_once else [Transactions(drivers)]),
+            *([] if setup.at_once else [self._transactions]),
             KeepResults(self.codec),
             KeepFailed(),
             Routing({name: self._keeper_of_failed(name) for name in drivers}),
@@ -97,7 +100,8 @@ class Engine:
                 driver.bind(self._runner(name))
 
     async def close(self) -> None:
-        """Return when every accepted dispatch has been pushed."""
+        """Return when every accepted dispatch has been pushed, or waits for a transaction."""
+        await self._transactions.close()
         for courier in self._couriers.values():
             await courier.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ import aiosqlite
 from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-__all__ = ["WAYS", "Tx", "Way", "sqlite_engine", "way_on"]
+__all__ = ["WAYS", "Around", "Tx", "Way", "sqlite_engine", "way_on"]
 
+Around = Callable[[Any], AbstractAsyncContextManager[Any]]
 _TABLE = "CREATE TABLE IF NOT EXISTS users (name TEXT NOT NULL)"
 
 
@@ -42,8 +43,12 @@ class Way(ABC):
         """Make the users' table and keep the database open."""
 
     @abstractmethod
-    def transaction(self) -> AbstractAsyncContextManager[Tx]:
-        """Open a transaction: committed at the end of its block, rolled back by an error."""
+    def transaction(self, around: Around = nullcontext) -> AbstractAsyncContextManager[Tx]:
+        """Open a transaction: committed at the end of its block, rolled back by an error.
+
+        What `around` makes of what a user holds is put around the transaction and, if the library asks for it, around
+        each savepoint.
+        """
 
     @abstractmethod
     async def names(self) -> Sequence[str]:
@@ -70,22 +75,23 @@ class Aiosqlite(_Sqlite):
         yield
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Tx]:
-        async with aiosqlite.connect(self.path, isolation_level=None) as database:
+    async def transaction(self, around: Around = nullcontext) -> AsyncGenerator[Tx]:
+        async with aiosqlite.connect(self.path, isolation_level=None) as database, around(database):
             await database.execute("BEGIN IMMEDIATE")
             yield Tx(
                 database,
                 lambda name: database.execute("INSERT INTO users VALUES (?)", (name,)),
-                lambda: _savepoint(database),
+                lambda: _savepoint(database, around),
             )
             await database.execute("COMMIT")  # closing rolls back
 
 
 @asynccontextmanager
-async def _savepoint(database: aiosqlite.Connection) -> AsyncGenerator[None]:
+async def _savepoint(database: aiosqlite.Connection, around: Around) -> AsyncGenerator[None]:
     await database.execute("SAVEPOINT inner")
     try:
-        yield
+        async with around(database):
+            yield
     except BaseException:
         await database.execute("ROLLBACK TO inner")
         raise
@@ -113,15 +119,15 @@ class _Engine(Way):
 
 class _Sessions(_Engine):
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Tx]:
-        async with AsyncSession(self.engine) as session, session.begin():
+    async def transaction(self, around: Around = nullcontext) -> AsyncGenerator[Tx]:
+        async with AsyncSession(self.engine) as session, around(session), session.begin():
             yield Tx(session, lambda name: _insert(session, name), session.begin_nested)
 
 
 class _Connections(_Engine):
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Tx]:
-        async with self.engine.begin() as connection:
+    async def transaction(self, around: Around = nullcontext) -> AsyncGenerator[Tx]:
+        async with self.engine.connect() as connection, around(connection), connection.begin():
             yield Tx(connection, lambda name: _insert(connection, name), connection.begin_nested)
 
 

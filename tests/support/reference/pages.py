@@ -40,6 +40,11 @@ PAGES: Mapping[str, Page] = {
         "What a container of your own implements; see [Dependency injection](../guide/dependency-injection.md).",
         ["asyncq.injector"],
     ),
+    "transactions": Page(
+        "Transactions",
+        "What `asyncq.after_commit` is; see [Transactions](../guide/transactions.md).",
+        ["asyncq.transactions"],
+    ),
     "blocking": Page("Blocking", "`asyncq.blocking`: dispatches from code without an event loop.", ["asyncq.blocking"]),
     "testing": Page("Testing", "`asyncq.testing`: what tests of your own use.", ["asyncq.testing"]),
     "drivers": Page(
