@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.projects import Project, project_with
-from tests.support.redis.ports import free_port
+from tests.support.ports import free_port
 
 JOB = """
 from asyncq import AsyncQ, Job
