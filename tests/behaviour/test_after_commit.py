@@ -21,6 +21,7 @@ from asyncq.errors import BrokerUnavailable, ConfigError, DriverError, EncodeErr
 from asyncq.events import JobQueued, JobQueueing, UniqueJobSkipped
 from tests.behaviour.looking import Heard, size_of
 from tests.support.databases import WAYS, Way, sqlite_engine, way_on
+from tests.support.shared import Shared
 
 
 class Oops(Exception):
@@ -44,8 +45,8 @@ async def at_once(name: str) -> None: ...
 
 
 @pytest.fixture(params=sorted(WAYS))
-async def way(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Way]:
-    way = way_on(request.param, tmp_path)
+async def way(request: pytest.FixtureRequest, tmp_path: Path, servers: Shared) -> AsyncIterator[Way]:
+    way = way_on(request.param, tmp_path, servers)
     async with way.open():
         yield way
 

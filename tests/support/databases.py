@@ -8,15 +8,20 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import aiosqlite
+import asyncpg
 from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-__all__ = ["WAYS", "Around", "Tx", "Way", "sqlite_engine", "way_on"]
+from asyncq.contracts import Installable
+from asyncq.drivers import connect as connect_driver
+from tests.support.shared import Shared
+
+__all__ = ["ON_POSTGRES", "ON_SQLITE", "WAYS", "Around", "Tx", "Way", "sqlite_engine", "way_on"]
 
 Around = Callable[[Any], AbstractAsyncContextManager[Any]]
-_TABLE = "CREATE TABLE IF NOT EXISTS users (name TEXT NOT NULL)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +37,18 @@ class Tx:
 
 
 class Way(ABC):
-    """One library, on one database."""
+    """One library, on one database, in which one table is the test's own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, column: str) -> None:
         self.url = url
         """URL of a connection of asyncq whose tables lie there."""
+        self.table = f"users_{uuid4().hex}"
+        self.ddl = f"CREATE TABLE {self.table} (n {column} PRIMARY KEY, name TEXT NOT NULL)"
+        self.select = f"SELECT name FROM {self.table} ORDER BY n"
+
+    def insert(self, place: str) -> str:
+        """Return the statement that inserts a user, whose name stands for the given placeholder."""
+        return f"INSERT INTO {self.table} (name) VALUES ({place})"
 
     @abstractmethod
     def open(self) -> AbstractAsyncContextManager[Any]:
@@ -56,13 +68,33 @@ class Way(ABC):
 
 
 class _Sqlite(Way):
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"sqlite:///{path}")
-        self.path = path
+    def __init__(self, directory: Path, servers: Shared) -> None:
+        self.path = directory / "shop.db"
+        super().__init__(f"sqlite:///{self.path}?", "INTEGER")
 
     async def names(self) -> Sequence[str]:
         async with aiosqlite.connect(self.path) as database:
-            return [name for (name,) in await database.execute_fetchall("SELECT name FROM users ORDER BY rowid")]
+            return [name for (name,) in await database.execute_fetchall(self.select)]
+
+
+class _Postgres(Way):
+    def __init__(self, directory: Path, servers: Shared) -> None:
+        self.server = servers.url("postgres")
+        super().__init__(f"{self.server}?prefix=t_{uuid4().hex}", "BIGSERIAL")
+
+    async def names(self) -> Sequence[str]:
+        connection = await asyncpg.connect(self.server)
+        try:
+            return [str(row["name"]) for row in await connection.fetch(self.select)]
+        finally:
+            await connection.close()
+
+
+async def _install(url: str) -> None:
+    """Make the tables of asyncq, as `asyncq migrate` does."""
+    async with connect_driver(url) as driver:
+        assert isinstance(driver, Installable)
+        await driver.install()
 
 
 class Aiosqlite(_Sqlite):
@@ -71,7 +103,7 @@ class Aiosqlite(_Sqlite):
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
         async with aiosqlite.connect(self.path) as database:
-            await database.execute(_TABLE)
+            await database.execute(self.ddl)
         yield
 
     @asynccontextmanager
@@ -80,7 +112,7 @@ class Aiosqlite(_Sqlite):
             await database.execute("BEGIN IMMEDIATE")
             yield Tx(
                 database,
-                lambda name: database.execute("INSERT INTO users VALUES (?)", (name,)),
+                lambda name: database.execute(self.insert("?"), (name,)),
                 lambda: _savepoint(database, around),
             )
             await database.execute("COMMIT")  # closing rolls back
@@ -99,6 +131,52 @@ async def _savepoint(database: aiosqlite.Connection, around: Around) -> AsyncGen
         await database.execute("RELEASE inner")
 
 
+class Asyncpg(_Postgres):
+    """A connection of asyncpg."""
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        await _install(self.url)
+        connection = await asyncpg.connect(self.server)
+        await connection.execute(self.ddl)
+        yield
+        await connection.execute(f"DROP TABLE {self.table}")
+        await connection.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Any]:
+        """Keep a connection open."""
+        connection = await asyncpg.connect(self.server)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def transaction(self, around: Around = nullcontext) -> AsyncGenerator[Tx]:
+        async with self.connection() as connection, around(connection), connection.transaction():
+            yield Tx(
+                connection,
+                lambda name: connection.execute(self.insert("$1"), name),
+                lambda: _nested(connection, around),
+            )
+
+
+@asynccontextmanager
+async def _nested(connection: Any, around: Around) -> AsyncGenerator[None]:
+    async with around(connection), connection.transaction():
+        yield
+
+
+class Pooled(Asyncpg):
+    """A connection of asyncpg's pool, which is a new object each time."""
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Any]:
+        async with asyncpg.create_pool(self.server, min_size=1, max_size=2) as pool, pool.acquire() as connection:
+            yield connection
+
+
 class _Engine(Way):
     """SQLAlchemy."""
 
@@ -110,29 +188,32 @@ class _Engine(Way):
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
+        await _install(self.url)
         self.engine = self.make()
         async with self.engine.begin() as connection:
-            await connection.execute(text(_TABLE))
+            await connection.execute(text(self.ddl))
         yield
+        async with self.engine.begin() as connection:
+            await connection.execute(text(f"DROP TABLE {self.table}"))
         await self.engine.dispose()
+
+    async def execute(self, executes: AsyncSession | AsyncConnection, name: str) -> None:
+        """Insert a user."""
+        await executes.execute(text(self.insert(":name")), {"name": name})
 
 
 class _Sessions(_Engine):
     @asynccontextmanager
     async def transaction(self, around: Around = nullcontext) -> AsyncGenerator[Tx]:
         async with AsyncSession(self.engine) as session, around(session), session.begin():
-            yield Tx(session, lambda name: _insert(session, name), session.begin_nested)
+            yield Tx(session, lambda name: self.execute(session, name), session.begin_nested)
 
 
 class _Connections(_Engine):
     @asynccontextmanager
     async def transaction(self, around: Around = nullcontext) -> AsyncGenerator[Tx]:
         async with self.engine.connect() as connection, around(connection), connection.begin():
-            yield Tx(connection, lambda name: _insert(connection, name), connection.begin_nested)
-
-
-async def _insert(executes: AsyncSession | AsyncConnection, name: str) -> None:
-    await executes.execute(text("INSERT INTO users VALUES (:name)"), {"name": name})
+            yield Tx(connection, lambda name: self.execute(connection, name), connection.begin_nested)
 
 
 def sqlite_engine(path: Path, **options: Any) -> AsyncEngine:
@@ -146,27 +227,46 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-class SqliteSessions(_Sessions, _Sqlite):
+class _OnSqlite(_Engine, _Sqlite):
+    def make(self) -> AsyncEngine:
+        return sqlite_engine(self.path)
+
+
+class _OnPostgres(_Engine, _Postgres):
+    def make(self) -> AsyncEngine:
+        return create_async_engine(self.server.replace("postgresql://", "postgresql+asyncpg://"))
+
+
+class SqliteSessions(_Sessions, _OnSqlite):
     """SQLAlchemy's sessions on aiosqlite."""
 
-    def make(self) -> AsyncEngine:
-        return sqlite_engine(self.path)
 
-
-class SqliteConnections(_Connections, _Sqlite):
+class SqliteConnections(_Connections, _OnSqlite):
     """SQLAlchemy's connections on aiosqlite."""
 
-    def make(self) -> AsyncEngine:
-        return sqlite_engine(self.path)
+
+class PostgresSessions(_Sessions, _OnPostgres):
+    """SQLAlchemy's sessions on asyncpg."""
 
 
-WAYS: dict[str, Callable[[Path], Way]] = {
+class PostgresConnections(_Connections, _OnPostgres):
+    """SQLAlchemy's connections on asyncpg."""
+
+
+ON_SQLITE: dict[str, Callable[[Path, Shared], Way]] = {
     "aiosqlite": Aiosqlite,
     "sqlite-session": SqliteSessions,
     "sqlite-connection": SqliteConnections,
 }
+ON_POSTGRES: dict[str, Callable[[Path, Shared], Way]] = {
+    "asyncpg": Asyncpg,
+    "asyncpg-pool": Pooled,
+    "postgres-session": PostgresSessions,
+    "postgres-connection": PostgresConnections,
+}
+WAYS = {**ON_SQLITE, **ON_POSTGRES}
 
 
-def way_on(name: str, directory: Path) -> Way:
-    """Make a database of its own in a folder."""
-    return WAYS[name](directory / "shop.db")
+def way_on(name: str, directory: Path, servers: Shared) -> Way:
+    """Make a database of its own in a folder, or a table and a schema of its own on a server."""
+    return WAYS[name](directory, servers)
