@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from asyncq.config import Connection
-from asyncq.context import JobContext, Progress
+from asyncq.context import JobContext, Progress, complete
 from asyncq.current import current
 from asyncq.depends import INJECT, Depends
 from asyncq.errors import AsyncqError, ConfigError, Fail, LockTimeout, Release, Skip
@@ -43,6 +43,7 @@ __all__ = [
     "Skip",
     "after_commit",
     "blocking",
+    "complete",
     "current",
     "dispatch_many",
     "fake",

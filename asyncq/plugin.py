@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncq.context import JobContext
-from asyncq.payload import Effects, Envelope, Outcome, Pushed
+from asyncq.payload import NO_EFFECTS, Effects, Envelope, Outcome, Pushed
 from asyncq.settings import Next
 
 if TYPE_CHECKING:
     from asyncq.job import Job
 
-__all__ = ["Carrier", "Pending", "Plugin", "Send"]
+__all__ = ["Carrier", "Pending", "Plugin", "Send", "effects_of"]
 
 
 class Carrier(Protocol):
@@ -42,6 +42,14 @@ class Pending:
 
 
 Send = Callable[[Sequence[Pending]], Awaitable[Sequence[Pushed]]]
+
+
+def effects_of(settlers: Sequence[Plugin], ctx: JobContext, outcome: Outcome) -> Effects:
+    """Gather all that must happen because of this outcome; does no I/O."""
+    effects = NO_EFFECTS
+    for plugin in settlers:
+        effects = plugin.settle(ctx, outcome, effects)
+    return effects
 
 
 class Plugin:

@@ -10,7 +10,7 @@ import anyio
 
 from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.codec import Codec
-from asyncq.context import JobContext
+from asyncq.context import JobContext, Outlets
 from asyncq.contracts import Driver, Inline
 from asyncq.courier import Courier
 from asyncq.current import Host
@@ -135,24 +135,26 @@ class Engine:
         """Make what runs the jobs of one connection; `threads` is how many blocking handlers may run at once."""
         places = places or Places(Threads(threads), Isolation(threads))
         supply = Supply(self.setup.injector, self.shared)
+        settlers = [plugin for plugin in self.plugins if type(plugin).settle is not Plugin.settle]
         return Executor(
             connection=connection,
             codec=self.codec,
             registry=self.setup.registry,
             recipes=Recipes(self.plugins, self.setup.middleware, places, supply, arm),
             rules=rules,
-            settlers=[plugin for plugin in self.plugins if type(plugin).settle is not Plugin.settle],
+            settlers=settlers,
             listeners=self.setup.listeners,
             stopping=stopping,
             arm=arm,
             scope=type(anyio.CancelScope()),
-            teller=self._teller(connection),
+            outlets=self._outlets(connection, settlers),
             unknown_since={},
         )
 
-    def _teller(self, connection: str) -> Teller | None:
+    def _outlets(self, connection: str, settlers: Sequence[Plugin]) -> Outlets:
         signals = self.driver(connection).stores.signals
-        return None if signals is None else Teller(signals, connection)
+        teller = None if signals is None else Teller(signals, connection)
+        return Outlets(teller, self._transactions.completer(connection, settlers, real=not self.setup.at_once))
 
     def pack(self, request: Request) -> Pending:
         """Return a job as it would be sent."""
@@ -215,7 +217,8 @@ class Engine:
         return run
 
     def _executor_here(self, connection: str) -> Executor:
-        return replace(self._inline, connection=connection, teller=self._teller(connection))
+        inline = self._inline
+        return replace(inline, connection=connection, outlets=self._outlets(connection, inline.settlers))
 
     async def _run_here(self, executor: Executor, envelope: Envelope) -> tuple[Run, Outcome]:
         attempt = 1

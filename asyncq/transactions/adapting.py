@@ -26,8 +26,8 @@ class Adapted:
     """All transactions of this object are in one database; it can be weakly referred to."""
 
 
-async def adapt(given: Any) -> Adapted:
-    """Return the transaction that is open on what was given.
+async def adapt(given: Any, what: str) -> Adapted:
+    """Return the transaction that is open on what was given; `what` names the call in errors.
 
     Raises:
         WrongType: it is nothing that has one.
@@ -35,8 +35,8 @@ async def adapt(given: Any) -> Adapted:
     """
     library = library_of(given)
     if library is None:
-        refuse("dispatch(tx=…)", given)
-    found: Adapted = await import_module(_ADAPTERS[library]).adapt(given)
+        refuse(what, given)
+    found: Adapted = await import_module(_ADAPTERS[library]).adapt(given, what)
     return found
 
 

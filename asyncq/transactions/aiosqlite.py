@@ -51,13 +51,13 @@ def _plainly(raw: sqlite3.Connection, work: Callable[[Statements], T]) -> T:
         raw.row_factory, raw.text_factory = factories
 
 
-async def adapt(given: Any) -> Adapted:
+async def adapt(given: Any, what: str) -> Adapted:
     """Return the transaction of a connection."""
-    check("dispatch(tx=…)", given)
+    check(what, given)
     if commits_by_itself(given):
         raise ConfigError(
-            "dispatch(tx=…): this aiosqlite connection commits each statement by itself, so the job would be there at "
-            'once, whatever becomes of the rest; `await connection.execute("BEGIN IMMEDIATE")` first'
+            f"{what}: this aiosqlite connection commits each statement by itself, so this would count at once, "
+            'whatever becomes of the rest; `await connection.execute("BEGIN IMMEDIATE")` first'
         )
     return Adapted(AiosqliteTransaction(given), given)
 

@@ -31,12 +31,12 @@ class AsyncpgTransaction:
         return [tuple(row) for row in await self.connection.fetch(statement, *values)]
 
 
-async def adapt(given: Any) -> Adapted:
+async def adapt(given: Any, what: str) -> Adapted:
     """Return the transaction of a connection."""
-    check("dispatch(tx=…)", given)
+    check(what, given)
     if not given.is_in_transaction():
         raise ConfigError(
-            "dispatch(tx=…): this asyncpg connection has no open transaction, so the job would be there at once, "
+            f"{what}: this asyncpg connection has no open transaction, so this would count at once, "
             "whatever becomes of the rest; write `async with connection.transaction():` around both"
         )
     # A pool makes a new proxy each time, and nobody can refer weakly to it.

@@ -6,10 +6,12 @@ import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 
+from asyncq.context import Completer
 from asyncq.contracts import Driver
 from asyncq.payload import Pushed
 from asyncq.plugin import Pending, Plugin, Send
 from asyncq.transactions.commits import after_commit
+from asyncq.transactions.completing import Acceptor, Completing
 from asyncq.transactions.holding import Level, Parcel
 from asyncq.transactions.joining import Joining, Owners, check_limits
 from asyncq.transactions.scopes import open_level, scopes
@@ -32,6 +34,10 @@ class Transactions(Plugin):
         self._owners = Owners(drivers)
         self._post = Post()
         self._warned = False
+
+    def completer(self, connection: str, settlers: Sequence[Plugin], *, real: bool) -> Completer:
+        """Make what ends the jobs of a connection in transactions of their handlers, or only accepts these."""
+        return Completing(self._drivers[connection], self._owners, settlers) if real else Acceptor()
 
     async def close(self) -> None:
         """Return when everything that was committed has been sent."""

@@ -14,6 +14,8 @@ from asyncq.payload import Envelope, Pushed
 from asyncq.plugin import Carrier, Pending
 from asyncq.transactions.adapting import Adapted, adapt
 
+WHAT = "dispatch(tx=…)"
+
 __all__ = ["Joining", "Owners", "check_limits"]
 
 
@@ -88,7 +90,7 @@ class Joining:
         if key not in self._carriers:
             adapted = self._adapted.get(id(item.tx))
             if adapted is None:
-                adapted = self._adapted[id(item.tx)] = await adapt(item.tx)
+                adapted = self._adapted[id(item.tx)] = await adapt(item.tx, WHAT)
             self._carriers[key] = await self._find(item, adapted)
         return self._carriers[key]
 
@@ -108,7 +110,7 @@ class Joining:
 def _nowhere(item: Pending, dialect: str) -> str:
     url = "sqlite:///that-file.db" if dialect == "sqlite" else f"{dialect}://…"
     return (
-        f"{type(item.job).__qualname__}: dispatch(tx=…): no connection of the app has its tables in the database of "
+        f"{type(item.job).__qualname__}: {WHAT}: no connection of the app has its tables in the database of "
         f"this transaction, so nothing can be written there for connection {item.connection!r}; add the database to "
         f"the app's connections ({url}), or hold the dispatch back with asyncq.after_commit"
     )

@@ -65,17 +65,17 @@ class _Blocking:
         return self.connection.exec_driver_sql(statement, given, execution_options=_ROWCOUNT)
 
 
-async def adapt(given: Any) -> Adapted:
+async def adapt(given: Any, what: str) -> Adapted:
     """Return the transaction of a session or a connection; it begins where these begin by themselves."""
-    subject = subject_of("dispatch(tx=…)", given)
-    connection = subject if isinstance(subject, AsyncConnection) else await _connection_of(subject)
+    subject = subject_of(what, given)
+    connection = subject if isinstance(subject, AsyncConnection) else await _connection_of(subject, what)
     dialect = connection.dialect
     if (dialect.name, dialect.driver) not in _DRIVERS:
         raise NotSupported(
-            f"dispatch(tx=…) knows SQLAlchemy on postgresql+asyncpg and sqlite+aiosqlite, not on {dialect.name}+"
-            f"{dialect.driver}; hold the dispatch back with asyncq.after_commit instead"
+            f"{what} knows SQLAlchemy on postgresql+asyncpg and sqlite+aiosqlite, not on {dialect.name}+"
+            f"{dialect.driver}; there only asyncq.after_commit holds dispatches back"
         )
-    await _refuse_autocommit(connection)
+    await _refuse_autocommit(connection, what)
     kind = LendingTransaction if dialect.name == "sqlite" else SqlAlchemyTransaction
     return Adapted(kind(connection), connection.sync_engine)
 
@@ -93,26 +93,26 @@ def subject_of(what: str, given: Any) -> AsyncSession | AsyncConnection:
     return given
 
 
-async def _connection_of(session: AsyncSession) -> AsyncConnection:
+async def _connection_of(session: AsyncSession, what: str) -> AsyncConnection:
     if not session.in_transaction() and not session.sync_session.autobegin:
         raise ConfigError(
-            "dispatch(tx=…): this session has no open transaction and begins none by itself; "
+            f"{what}: this session has no open transaction and begins none by itself; "
             "write `async with session.begin():` around both"
         )
     try:
         return await session.connection()
     except UnboundExecutionError as error:
         raise ConfigError(
-            f"dispatch(tx=…): this session leaves open which of its databases is meant ({error}); "
+            f"{what}: this session leaves open which of its databases is meant ({error}); "
             "give tx=await session.connection(bind_arguments={'mapper': …})"
         ) from error
 
 
-async def _refuse_autocommit(connection: AsyncConnection) -> None:
+async def _refuse_autocommit(connection: AsyncConnection, what: str) -> None:
     if await connection.run_sync(_commits_by_itself):
         raise ConfigError(
-            "dispatch(tx=…): this connection commits each statement by itself (isolation_level='AUTOCOMMIT'), so the "
-            "job would be there at once, whatever becomes of the rest; use one with another isolation level"
+            f"{what}: this connection commits each statement by itself (isolation_level='AUTOCOMMIT'), so this would "
+            "count at once, whatever becomes of the rest; use one with another isolation level"
         )
 
 
