@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ class Tx:
     """Insert a user by name."""
     savepoint: Callable[[], AbstractAsyncContextManager[Any]]
     """Open a savepoint: released at the end of its block, rolled back by an error."""
+    crash: Callable[[], Awaitable[Any]]
+    """Cut the connection off, as the death of its process does."""
 
 
 class Way(ABC):
@@ -114,6 +116,7 @@ class Aiosqlite(_Sqlite):
                 database,
                 lambda name: database.execute(self.insert("?"), (name,)),
                 lambda: _savepoint(database, around),
+                database.close,
             )
             await database.execute("COMMIT")  # closing rolls back
 
@@ -159,6 +162,7 @@ class Asyncpg(_Postgres):
                 connection,
                 lambda name: connection.execute(self.insert("$1"), name),
                 lambda: _nested(connection, around),
+                lambda: _cut(connection),
             )
 
 
@@ -166,6 +170,10 @@ class Asyncpg(_Postgres):
 async def _nested(connection: Any, around: Around) -> AsyncGenerator[None]:
     async with around(connection), connection.transaction():
         yield
+
+
+async def _cut(connection: Any) -> None:
+    connection.terminate()
 
 
 class Pooled(Asyncpg):
@@ -197,6 +205,12 @@ class _Engine(Way):
             await connection.execute(text(f"DROP TABLE {self.table}"))
         await self.engine.dispose()
 
+    async def cut(self, connection: AsyncConnection) -> None:
+        """Cut a connection off."""
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        await (raw.close() if isinstance(raw, aiosqlite.Connection) else _cut(raw))
+        await connection.invalidate()  # the pool would lend it to the next
+
     async def execute(self, executes: AsyncSession | AsyncConnection, name: str) -> None:
         """Insert a user."""
         await executes.execute(text(self.insert(":name")), {"name": name})
@@ -206,14 +220,22 @@ class _Sessions(_Engine):
     @asynccontextmanager
     async def transaction(self, around: Around = nullcontext) -> AsyncGenerator[Tx]:
         async with AsyncSession(self.engine) as session, around(session), session.begin():
-            yield Tx(session, lambda name: self.execute(session, name), session.begin_nested)
+            connection = await session.connection()
+            yield Tx(
+                session, lambda name: self.execute(session, name), session.begin_nested, lambda: self.cut(connection)
+            )
 
 
 class _Connections(_Engine):
     @asynccontextmanager
     async def transaction(self, around: Around = nullcontext) -> AsyncGenerator[Tx]:
         async with self.engine.connect() as connection, around(connection), connection.begin():
-            yield Tx(connection, lambda name: self.execute(connection, name), connection.begin_nested)
+            yield Tx(
+                connection,
+                lambda name: self.execute(connection, name),
+                connection.begin_nested,
+                lambda: self.cut(connection),
+            )
 
 
 def sqlite_engine(path: Path, **options: Any) -> AsyncEngine:
