@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from asyncq.config import Connection
-from asyncq.context import JobContext, Progress
+from asyncq.context import JobContext, Progress, complete
 from asyncq.current import current
 from asyncq.depends import INJECT, Depends
 from asyncq.errors import AsyncqError, ConfigError, Fail, LockTimeout, Release, Skip
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from asyncq import blocking, models, testing
     from asyncq.app import AsyncQ
     from asyncq.testing import fake
+    from asyncq.transactions import after_commit
 
 __all__ = [
     "INJECT",
@@ -40,7 +41,9 @@ __all__ = [
     "Progress",
     "Release",
     "Skip",
+    "after_commit",
     "blocking",
+    "complete",
     "current",
     "dispatch_many",
     "fake",
@@ -51,7 +54,7 @@ __all__ = [
 ]
 
 
-_LATE = {"AsyncQ": "asyncq.app", "fake": "asyncq.testing"}
+_LATE = {"AsyncQ": "asyncq.app", "after_commit": "asyncq.transactions", "fake": "asyncq.testing"}
 _MODULES = {"blocking", "models", "testing"}
 
 

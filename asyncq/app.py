@@ -251,6 +251,7 @@ class AsyncQ(Gates):
             default=self.default,
             queues={name: item.queue for name, item in settings.items()},
             block_for={name: item.block_for for name, item in settings.items()},
+            after_commit={name: item.after_commit for name, item in settings.items()},
             middleware=self._middleware,
             failed_on=self.stores.get("failed"),
             listeners=self.listeners,

@@ -16,15 +16,14 @@ import anyio
 
 from asyncq.clock import delay_of
 from asyncq.codec import Codec
-from asyncq.context import JobContext
+from asyncq.context import Early, JobContext, Outlets
 from asyncq.current import current_job
-from asyncq.errors import JobTimeout, PayloadError, Release, UnknownJob
+from asyncq.errors import AsyncqError, JobTimeout, PayloadError, Release, UnknownJob
 from asyncq.events import JobProcessing
 from asyncq.job import Job
 from asyncq.listeners import Listeners
 from asyncq.payload import NO_EFFECTS, Cancelled, Done, Failed, Outcome, Payload, Released, Settlement
-from asyncq.plugin import Plugin
-from asyncq.progress import Teller
+from asyncq.plugin import Plugin, effects_of
 from asyncq.recipe import Recipe, Recipes
 from asyncq.registry import Registry
 from asyncq.retry import Rules, admit, backoff_of, describe, judge, root_of, rules_of
@@ -61,8 +60,8 @@ class Executor:
     """Starts the clock of the run's timeout."""
     scope: Callable[[], anyio.CancelScope]
     """Makes a cancel scope; the running backend's own class, since anyio looks for it at each call (1 µs)."""
-    teller: Teller | None
-    """Takes the progress of jobs; None where the connection keeps no signals."""
+    outlets: Outlets
+    """What a running job can reach."""
     unknown_since: dict[str, tuple[float, int]]
     """When a name that nobody knows was first seen for a job (monotonic), and how often since."""
 
@@ -75,6 +74,8 @@ class Executor:
             outcome = self._unopened(run, error)
         except BaseException as error:  # our own mistake, or a class that cannot be run: an attempt like any other
             outcome = await self._judge_safely(run, error)
+        if run.early is not None and type(outcome) is not Done:
+            outcome = await self._what_stands(run, run.early, outcome)
         if outcome is None:
             return None
         if type(outcome) is Failed:
@@ -95,7 +96,7 @@ class Executor:
             connection=self.connection,
             stopping=self.stopping,
             run=run,
-            teller=self.teller,
+            outlets=self.outlets,
         )
 
     async def attempt(self, run: Run) -> Outcome | None:
@@ -188,6 +189,20 @@ class Executor:
             self.unknown_since[run.reservation.id] = (first, count + 1)
         return Released(backoff_of(_UNKNOWN_BACKOFF, count + 1), "nothing", error=error)
 
+    async def _what_stands(self, run: Run, early: Early, outcome: Outcome | None) -> Outcome | None:
+        """Judge a run that was settled before it ended otherwise: whatever came later is too late."""
+        try:
+            stands = await early.stands()
+        except AsyncqError as broken:
+            _log.error("%s %s: it cannot be seen how it was settled: %s", run.name, run.reservation.id, broken)
+            stands = False
+        if not stands:
+            run.early = None
+            return outcome
+        error = getattr(outcome, "error", None)
+        _log.error("%s %s is done, and then it did not end well", run.name, run.reservation.id, exc_info=error)
+        return early.settlement.outcome
+
     async def tell_failed(self, run: Run, error: BaseException) -> None:
         """Call the job's `failed` on a fresh instance, for at most 30 s; its own error is logged."""
         if run.ctx is None or run.recipe is None or type(run.ctx.job).failed is Job.failed:
@@ -211,11 +226,7 @@ class Executor:
 
     def conclude(self, run: Run, outcome: Outcome) -> Settlement:
         """Gather all that must happen because of this outcome; does no I/O."""
-        effects = NO_EFFECTS
-        if self.settlers:
-            ctx = run.ctx or self._unreadable(run)
-            for plugin in self.settlers:
-                effects = plugin.settle(ctx, outcome, effects)
+        effects = effects_of(self.settlers, run.ctx or self._unreadable(run), outcome) if self.settlers else NO_EFFECTS
         return Settlement(run.reservation, outcome, effects)
 
     def _unreadable(self, run: Run) -> JobContext:

@@ -162,6 +162,7 @@ def job(
     on_shutdown: Literal["finish", "release"] | None = None,
     delete_when_missing: bool | None = None,
     silenced: bool | None = None,
+    after_commit: bool | None = None,
 ) -> _JobDecorator: ...
 def job(fn: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Make a function a job; takes every setting of `Job`'s class keywords.

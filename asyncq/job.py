@@ -158,6 +158,7 @@ class Job:
         on_shutdown: Literal["finish", "release"] | None = None,
         delete_when_missing: bool | None = None,
         silenced: bool | None = None,
+        after_commit: bool | None = None,
         abstract: bool = False,
         **unknown: Never,
     ) -> None:

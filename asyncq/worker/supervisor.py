@@ -223,7 +223,7 @@ class Supervisor:
 
     def _drop(self, runs: list[Run]) -> None:
         for run in runs:
-            if run.settlement is not None or run not in self.desk.held:
+            if run.settlement is not None or run.early is not None or run not in self.desk.held:
                 continue  # it ended while the renewal was under way: its settlement says what is true
             _log.warning("%s %s: its lease was lost; it is cancelled here", run.name, run.reservation.id)
             self.desk.drop(run)

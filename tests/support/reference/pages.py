@@ -45,6 +45,11 @@ PAGES: Mapping[str, Page] = {
         "`from asyncq.models import …`, and what an adapter of your own implements; see [Models](../guide/models.md).",
         ["asyncq.models"],
     ),
+    "transactions": Page(
+        "Transactions",
+        "What `asyncq.after_commit` is; see [Transactions](../guide/transactions.md).",
+        ["asyncq.transactions"],
+    ),
     "blocking": Page("Blocking", "`asyncq.blocking`: dispatches from code without an event loop.", ["asyncq.blocking"]),
     "testing": Page("Testing", "`asyncq.testing`: what tests of your own use.", ["asyncq.testing"]),
     "drivers": Page(
