@@ -84,7 +84,8 @@ class Engine:
             *setup.plugins,
         )
         self._packer = Packer(self.codec, setup.registry, setup.queues, setup.default, setup.clock.now)
-        self._couriers = {name: Courier(driver) for name, driver in drivers.items()}
+        # What runs jobs itself must not be shared: a job that dispatches would wait for its own push to end.
+        self._couriers = {name: Courier(driver) for name, driver in drivers.items() if not driver.traits.runs_inline}
         doors = [plugin.dispatch for plugin in self.plugins if type(plugin).dispatch is not Plugin.dispatch]
         self._send = compose(doors, self._push)
         self._inline = self.executor(setup.default, Rules(), anyio.Event(), lambda ctx: None, threads=INLINE_THREADS)
@@ -170,13 +171,16 @@ class Engine:
     async def _push_all(self, pending: Sequence[Pending]) -> Sequence[Pushed]:
         names = {item.connection for item in pending}
         if len(names) == 1:
-            return await self._couriers[names.pop()].push([item.envelope for item in pending])
+            return await self._push_on(names.pop(), [item.envelope for item in pending])
         answers: dict[str, Pushed] = {}
         for name in sorted(names):
             mine = [item.envelope for item in pending if item.connection == name]
-            pushed = await self._couriers[name].push(mine)
+            pushed = await self._push_on(name, mine)
             answers.update(zip((item.id for item in mine), pushed, strict=True))
         return [answers[item.envelope.id] for item in pending]
+
+    async def _push_on(self, connection: str, envelopes: Sequence[Envelope]) -> Sequence[Pushed]:
+        return await (self._couriers.get(connection) or self.drivers[connection]).push(envelopes)
 
     async def _push_aloud(self, pending: Sequence[Pending]) -> Sequence[Pushed]:
         emit = self.setup.listeners.emit

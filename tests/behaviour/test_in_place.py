@@ -196,3 +196,37 @@ async def test_on_a_sync_connection_a_dispatch_runs_at_once_and_raises() -> None
         assert not await failed_jobs(app)
     assert ran == [1, 1]
     assert heard.names == ["JobProcessing", "JobProcessing"]
+
+
+async def test_a_job_on_a_sync_connection_may_dispatch_another_one() -> None:
+    ran: list[str] = []
+
+    class Inner(Job):
+        async def handle(self) -> None:
+            ran.append("inner")
+
+    class Outer(Job):
+        async def handle(self) -> None:
+            await Inner().dispatch()
+            ran.append("outer")
+
+    async with AsyncQ("sync://"):
+        with anyio.fail_after(10):
+            await Outer().dispatch()
+    assert ran == ["inner", "outer"]
+
+
+async def test_jobs_that_are_dispatched_at_once_on_a_sync_connection_run_at_once() -> None:
+    both = anyio.Event()
+    running: list[int] = []
+
+    class Meets(Job):
+        async def handle(self) -> None:
+            running.append(1)
+            if len(running) == 2:
+                both.set()
+            await both.wait()
+
+    async with AsyncQ("sync://"):
+        with anyio.fail_after(10):
+            await asyncio.gather(Meets().dispatch(), Meets().dispatch())
