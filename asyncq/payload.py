@@ -24,6 +24,7 @@ __all__ = [
     "Skipped",
     "Traits",
     "Unique",
+    "reservation_of",
 ]
 
 
@@ -110,6 +111,23 @@ class Reservation:
     group: str | None = None
     tags: tuple[str, ...] = ()
     unique_key: str | None = None
+
+
+def reservation_of(envelope: Envelope, attempt: int, now: float = 0.0) -> Reservation:
+    """Return an envelope as if a broker had leased it at this instant, for a run without a broker, or to read it."""
+    return Reservation(
+        id=envelope.id,
+        queue=envelope.queue,
+        name=envelope.name,
+        token="",
+        attempt=attempt,
+        exceptions=0,
+        crashes=0,
+        body=envelope.body,
+        reserved_at=now,
+        group=envelope.group,
+        tags=envelope.tags,
+    )
 
 
 @dataclass(frozen=True, slots=True)

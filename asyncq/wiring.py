@@ -20,11 +20,12 @@ from asyncq.events import JobQueued, JobQueueing, UniqueJobSkipped
 from asyncq.executor import Executor
 from asyncq.handle import JobHandle
 from asyncq.injector import Injector
+from asyncq.inplace import InPlace
 from asyncq.isolation import Isolation
 from asyncq.job import Request
 from asyncq.lines import Lines
 from asyncq.listeners import Listeners
-from asyncq.payload import Done, Envelope, Failed, Outcome, Pushed, Released, Reservation
+from asyncq.payload import Envelope, Pushed
 from asyncq.pipeline import compose
 from asyncq.plugin import Pending, Plugin
 from asyncq.plugins.failed import KeepFailed
@@ -35,7 +36,6 @@ from asyncq.progress import Teller
 from asyncq.recipe import Places, Recipes, Supply
 from asyncq.registry import Registry
 from asyncq.retry import Rules
-from asyncq.run import Run
 from asyncq.settings import Middleware
 from asyncq.stores import FailedStore
 from asyncq.supply import Shared
@@ -89,6 +89,7 @@ class Engine:
         doors = [plugin.dispatch for plugin in self.plugins if type(plugin).dispatch is not Plugin.dispatch]
         self._send = compose(doors, self._push)
         self._inline = self.executor(setup.default, Rules(), anyio.Event(), lambda ctx: None, threads=INLINE_THREADS)
+        self._in_place = InPlace(self._executor_here, self.driver, setup.listeners, setup.clock)
         for name, driver in drivers.items():
             if isinstance(driver, Inline):
                 driver.bind(self._runner(name))
@@ -197,54 +198,16 @@ class Engine:
     async def dispatch_sync(self, request: Request) -> Any:
         """Run the job here and now, after the round trip through the codec; its error is raised."""
         pending = self._packer.pack(request)
-        _, outcome = await self._run_here(self._executor_here(pending.connection), pending.envelope)
-        return outcome.result if isinstance(outcome, Done) else None
+        return await self._in_place.run(pending.connection, pending.envelope)
 
     def _runner(self, connection: str) -> Callable[[Envelope], Awaitable[None]]:
         async def run(envelope: Envelope) -> None:
-            executor = self._executor_here(connection)
-            effects = executor.conclude(*await self._run_here(executor, envelope)).effects
-            results = self.driver(connection).stores.results
-            if effects.result is not None and results is not None:
-                await results.put(effects.result)
+            await self._in_place.run(connection, envelope, keep=True)
 
         return run
 
     def _executor_here(self, connection: str) -> Executor:
         return replace(self._inline, connection=connection, teller=self._teller(connection))
-
-    async def _run_here(self, executor: Executor, envelope: Envelope) -> tuple[Run, Outcome]:
-        attempt = 1
-        while True:
-            run = Run(reservation_of(envelope, attempt, self.setup.clock.now()), self.setup.clock)
-            executor.open(run)
-            run.rules = replace(run.rules, tries=1, retry_until=None, timeout=0.0, max_exceptions=0)
-            outcome = await executor.attempt(run)
-            if isinstance(outcome, Failed):
-                await executor.tell_failed(run, outcome.error)
-                raise outcome.error
-            assert outcome is not None  # there is no lease that could be lost
-            if not isinstance(outcome, Released):
-                return run, outcome
-            await self.setup.clock.wait(outcome.delay or 0.0)
-            attempt += 1
-
-
-def reservation_of(envelope: Envelope, attempt: int, now: float = 0.0) -> Reservation:
-    """Return an envelope as if a broker had leased it at this instant, for a run without a broker, or to read it."""
-    return Reservation(
-        id=envelope.id,
-        queue=envelope.queue,
-        name=envelope.name,
-        token="",
-        attempt=attempt,
-        exceptions=0,
-        crashes=0,
-        body=envelope.body,
-        reserved_at=now,
-        group=envelope.group,
-        tags=envelope.tags,
-    )
 
 
 def _facts(item: Pending) -> tuple[str, str, str, str]:

@@ -10,9 +10,8 @@ from typing import Any, Generic, TypeVar
 from asyncq.clock import Clock
 from asyncq.codec import Codec
 from asyncq.job import Job
-from asyncq.payload import Pushed
+from asyncq.payload import Pushed, reservation_of
 from asyncq.plugin import Pending, Plugin, Send
-from asyncq.wiring import reservation_of
 
 __all__ = ["Dispatched", "Recorder", "record_of"]
 
