@@ -14,7 +14,7 @@ from asyncq.job import AnyJob, BoundJob, Job, dispatch_many, field
 from asyncq.settings import DispatchOptions, Middleware, Next
 
 if TYPE_CHECKING:
-    from asyncq import blocking, testing
+    from asyncq import asgi, blocking, testing
     from asyncq.app import AsyncQ
     from asyncq.testing import fake
 
@@ -40,6 +40,7 @@ __all__ = [
     "Progress",
     "Release",
     "Skip",
+    "asgi",
     "blocking",
     "current",
     "dispatch_many",
@@ -51,7 +52,7 @@ __all__ = [
 
 
 _LATE = {"AsyncQ": "asyncq.app", "fake": "asyncq.testing"}
-_MODULES = {"blocking", "testing"}
+_MODULES = {"asgi", "blocking", "testing"}
 
 
 def __getattr__(name: str) -> Any:

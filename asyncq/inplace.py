@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -19,6 +20,7 @@ from asyncq.run import Run
 
 __all__ = ["InPlace"]
 
+_log = logging.getLogger("asyncq.job")
 ONCE: Final = Rules(tries=1, timeout=0.0)
 
 
@@ -50,6 +52,7 @@ class InPlace:
             run = self.begin(envelope, number)
             outcome = await self.attempt(connection, run)
             await self.conclude(connection, run, outcome, keep=keep and not isinstance(outcome, Failed))
+            await self.tell(connection, run)
             if isinstance(outcome, Failed):
                 raise outcome.error
             if not isinstance(outcome, Released):
@@ -80,13 +83,20 @@ class InPlace:
             return Failed(error)
 
     async def conclude(self, connection: str, run: Run, outcome: Outcome, *, keep: bool) -> None:
-        """Keep what is to be kept, then tell the listeners how the attempt ended."""
+        """Note how the attempt ended, and keep what is to be kept."""
         run.settlement = Settlement(run.reservation, outcome)
         if keep:
             run.settlement = self._executor_of(connection).conclude(run, outcome)
             await self._keep(connection, run.settlement.effects)
+
+    async def tell(self, connection: str, run: Run) -> None:
+        """Tell the listeners of it."""
         if self._listeners.active:
-            await Report(self._listeners, connection).tell(run)
+            await self.report(connection).tell(run)
+
+    def report(self, connection: str) -> Report:
+        """Return what says how the jobs of a connection ended."""
+        return Report(self._listeners, connection, _log)
 
     async def _keep(self, connection: str, effects: Effects) -> None:
         results = self._driver_of(connection).stores.results

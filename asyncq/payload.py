@@ -24,7 +24,6 @@ __all__ = [
     "Skipped",
     "Traits",
     "Unique",
-    "reservation_of",
 ]
 
 
@@ -221,7 +220,7 @@ class Traits:
     shared: bool = True
     """Several processes may use it at once."""
     runs_inline: bool = False
-    """A push runs the job; there is nothing to reserve."""
+    """What is pushed is run by this process; there is nothing to reserve."""
     discards: bool = False
     """A push forgets the job."""
     exact_sizes: bool = True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import anyio
 
+from asyncq.aside import Aside
 from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.codec import Codec
 from asyncq.context import JobContext
@@ -19,6 +20,7 @@ from asyncq.errors import ConfigError
 from asyncq.events import JobQueued, JobQueueing, UniqueJobSkipped
 from asyncq.executor import Executor
 from asyncq.handle import JobHandle
+from asyncq.hands import Hands
 from asyncq.injector import Injector
 from asyncq.inplace import InPlace
 from asyncq.isolation import Isolation
@@ -35,6 +37,7 @@ from asyncq.plugins.unique import UniqueJobs
 from asyncq.progress import Teller
 from asyncq.recipe import Places, Recipes, Supply
 from asyncq.registry import Registry
+from asyncq.response import Errand, Response
 from asyncq.retry import Rules
 from asyncq.settings import Middleware
 from asyncq.stores import FailedStore
@@ -90,9 +93,17 @@ class Engine:
         self._send = compose(doors, self._push)
         self._inline = self.executor(setup.default, Rules(), anyio.Event(), lambda ctx: None, threads=INLINE_THREADS)
         self._in_place = InPlace(self._executor_here, self.driver, setup.listeners, setup.clock)
+        self.aside = Aside(self._in_place)
         for name, driver in drivers.items():
             if isinstance(driver, Inline):
-                driver.bind(self._runner(name))
+                driver.bind(Hands(self.aside, name))
+
+    async def finish(self) -> None:
+        """Return when what runs aside has ended, within its grace; then close what jobs of the whole app share."""
+        try:
+            await self.aside.close()
+        finally:
+            await self.shared.close()
 
     async def close(self) -> None:
         """Return when every accepted dispatch has been pushed."""
@@ -200,14 +211,15 @@ class Engine:
         pending = self._packer.pack(request)
         return await self._in_place.run(pending.connection, pending.envelope)
 
-    def _runner(self, connection: str) -> Callable[[Envelope], Awaitable[None]]:
-        async def run(envelope: Envelope) -> None:
-            await self._in_place.run(connection, envelope, keep=True)
-
-        return run
+    def dispatch_after_response(self, request: Request, response: Response) -> None:
+        """Run the job in this process when the response has gone out; it is encoded now."""
+        pending = self._packer.pack(request)
+        response.add(self.aside, [Errand(pending.connection, pending.envelope, keep=False)])
 
     def _executor_here(self, connection: str) -> Executor:
-        return replace(self._inline, connection=connection, teller=self._teller(connection))
+        return replace(
+            self._inline, connection=connection, stopping=self.aside.stopping, teller=self._teller(connection)
+        )
 
 
 def _facts(item: Pending) -> tuple[str, str, str, str]:

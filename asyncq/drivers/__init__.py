@@ -33,6 +33,8 @@ SCHEMES = {
         "asyncq.drivers.redis:RedisDriver",
     ),
     "sync": "asyncq.drivers.sync:SyncDriver",
+    "background": "asyncq.drivers.background:BackgroundDriver",
+    "deferred": "asyncq.drivers.deferred:DeferredDriver",
     "null": "asyncq.drivers.null:NullDriver",
 }
 

@@ -1,7 +1,10 @@
 """What must not type-check: both checkers report each line marked E, and no other. Never run (test_promise.py)."""
 
+from starlette.applications import Starlette
+
 import asyncq
 from asyncq import AsyncQ, Depends, Job, JobContext, JobHandle, blocking, dispatch_many, job
+from asyncq.asgi import QueueMiddleware
 from tests.typing.use import Resize, SendMail, Uses, crunch, injected, send_mail
 
 
@@ -93,3 +96,15 @@ async def tests_of_users() -> None:
     number: int = (await asyncq.testing.run(SendMail(to="x"))).result  # E50 another result
     asyncq.testing.clock().advance(hour=1)  # E51 no such unit
     asyncq.fake("SendMail")  # E52 not a job
+
+
+async def after_a_response(queue: asyncq.testing.QueueFake) -> None:
+    SendMail(to="x").dispatch_after_response()  # E53 forgotten await
+    send_mail.dispatch_after_response("x")  # E54 forgotten await
+    await send_mail.dispatch_after_response(3)  # E55 argument of a wrong type
+    await SendMail(to="x").dispatch_after_response(delay=3)  # E56 it takes no options
+    number: str = await crunch.dispatch_sync(4)  # E57 another result
+    await crunch.dispatch_if("yes", 4)  # E58 condition of a wrong type
+    blocking.dispatch_after_response(SendMail)  # E59 not a job
+    queue.assert_dispatched_after_response(SendMail, lambda mail: mail.too == "x")  # E60 no such field
+    Starlette().add_middleware(QueueMiddleware, grace="soon")  # E61 grace of a wrong type
