@@ -127,6 +127,8 @@ class Line:
             self.cut()
         elif self.task is None and self._waiting:
             self.task = self._aside.loop.create_task(self._work(), name="asyncq-aside")
+        elif self.task is None:  # all were cancelled
+            self._aside.lines.discard(self)
 
     def drop(self) -> None:
         """Forget what waits: it was dispatched by a request that failed."""

@@ -207,6 +207,19 @@ async def test_a_deferred_job_waits_for_the_response_in_line_with_those_of_dispa
     assert [text for text in notes if text != "asked"] == ["queued", "start", "last", "over", "a", "b"]
 
 
+async def test_a_deferred_job_that_is_cancelled_before_the_response_has_gone_out_does_not_run() -> None:
+    async def endpoint() -> str:
+        handle = await Note(text="job").dispatch()
+        assert await handle.cancel()
+        assert await handle.status() == "cancelled"
+        return ""
+
+    async with AsyncQ("deferred://") as queue:
+        assert (await ask(FRAMEWORKS["starlette"].make({"/": endpoint}))).status == 200
+        assert not (await queue.engine()).aside.lines
+    assert notes == []
+
+
 async def test_a_deferred_job_of_a_thread_waits_for_the_response_too() -> None:
     def endpoint() -> str:
         blocking.dispatch(Note(text="job"))
