@@ -9,7 +9,7 @@ cancellation at any await loses no job and doubles none; a call that failed chan
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
 
@@ -22,6 +22,7 @@ __all__ = [
     "Diagnosable",
     "Driver",
     "Findable",
+    "Hands",
     "Inline",
     "Inspectable",
     "Installable",
@@ -212,12 +213,35 @@ class Running(Protocol):
         ...
 
 
+class Hands(Protocol):
+    """Runs the jobs of one connection in this process."""
+
+    async def run(self, envelope: Envelope, /) -> None:
+        """Run one envelope to its end, and raise its error."""
+        ...
+
+    def take(self, envelopes: Sequence[Envelope], /, *, grace: float, after_response: bool) -> None:
+        """Run the envelopes one after another while who pushed them goes on; an app that ends waits `grace` seconds.
+
+        `after_response`: they begin when the response that is under way here, if there is one, has gone out.
+        """
+        ...
+
+    def find(self, ids: Sequence[str], /) -> Mapping[str, WaitingJob]:
+        """Return those of these jobs that wait or run."""
+        ...
+
+    def cancel(self, ids: Sequence[str], /) -> Sequence[str]:
+        """Forget those that wait and cancel those that run; returns which."""
+        ...
+
+
 @runtime_checkable
 class Inline(Protocol):
-    """A driver that runs jobs itself instead of storing them."""
+    """A driver that has its jobs run in this process instead of storing them."""
 
-    def bind(self, run: Callable[[Envelope], Awaitable[None]], /) -> None:
-        """Take the callable that runs one envelope to its end and raises its error."""
+    def bind(self, hands: Hands, /) -> None:
+        """Take what runs them."""
         ...
 
 
