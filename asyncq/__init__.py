@@ -14,7 +14,7 @@ from asyncq.job import AnyJob, BoundJob, Job, dispatch_many, field
 from asyncq.settings import DispatchOptions, Middleware, Next
 
 if TYPE_CHECKING:
-    from asyncq import blocking, testing
+    from asyncq import blocking, models, testing
     from asyncq.app import AsyncQ
     from asyncq.testing import fake
     from asyncq.transactions import after_commit
@@ -49,12 +49,13 @@ __all__ = [
     "fake",
     "field",
     "job",
+    "models",
     "testing",
 ]
 
 
 _LATE = {"AsyncQ": "asyncq.app", "after_commit": "asyncq.transactions", "fake": "asyncq.testing"}
-_MODULES = {"blocking", "testing"}
+_MODULES = {"blocking", "models", "testing"}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, cast
@@ -23,7 +24,7 @@ from asyncq.job import Job
 from asyncq.listeners import Listeners
 from asyncq.payload import NO_EFFECTS, Cancelled, Done, Failed, Outcome, Payload, Released, Settlement
 from asyncq.plugin import Plugin, effects_of
-from asyncq.recipe import Recipes
+from asyncq.recipe import Recipe, Recipes
 from asyncq.registry import Registry
 from asyncq.retry import Rules, admit, backoff_of, describe, judge, root_of, rules_of
 from asyncq.run import Run
@@ -204,11 +205,11 @@ class Executor:
 
     async def tell_failed(self, run: Run, error: BaseException) -> None:
         """Call the job's `failed` on a fresh instance, for at most 30 s; its own error is logged."""
-        if run.ctx is None or type(run.ctx.job).failed is Job.failed:
+        if run.ctx is None or run.recipe is None or type(run.ctx.job).failed is Job.failed:
             return
         try:
             with anyio.move_on_after(FAILED_HOOK_SECONDS) as scope:
-                await call_hook(self.codec.decode(type(run.ctx.job), run.ctx.payload).failed, error)
+                await self._fresh(run.recipe, run.ctx, error)
             if scope.cancelled_caught:
                 _log.error("failed() of %s %s took longer than %g s", run.name, run.reservation.id, FAILED_HOOK_SECONDS)
         except BaseException as broken:
@@ -217,6 +218,11 @@ class Executor:
                     raise  # a caller's own task, which its caller cancels
                 await _cancelled_from_outside(run)  # whoever cancels: the job's fate is decided, and is settled
             _log.exception("failed() of %s %s raised: %s", run.name, run.reservation.id, describe(broken))
+
+    async def _fresh(self, recipe: Recipe, ctx: JobContext, error: BaseException) -> None:
+        fresh = copy(ctx)  # the events that come still tell of the instance that ran
+        fresh.job = self.codec.decode(recipe.cls, ctx.payload)
+        await recipe.tell(fresh, lambda ready: call_hook(ready.job.failed, error))
 
     def conclude(self, run: Run, outcome: Outcome) -> Settlement:
         """Gather all that must happen because of this outcome; does no I/O."""

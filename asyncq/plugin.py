@@ -1,4 +1,4 @@
-"""`Plugin` and its three doors, through which every feature enters."""
+"""`Plugin` and its doors, through which every feature enters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from asyncq.settings import Next
 if TYPE_CHECKING:
     from asyncq.job import Job
 
-__all__ = ["Carrier", "Pending", "Plugin", "Send", "effects_of"]
+__all__ = ["Carrier", "Pending", "Plugin", "Preparation", "Send", "effects_of"]
 
 
 class Carrier(Protocol):
@@ -43,6 +43,18 @@ class Pending:
 Send = Callable[[Sequence[Pending]], Awaitable[Sequence[Pushed]]]
 
 
+class Preparation(Protocol):
+    """Makes the decoded jobs of one class ready, and clears up when they have run."""
+
+    def run(self, ctx: JobContext, call_next: Next, /) -> Awaitable[Any]:
+        """Wrap the whole run, outside all middleware."""
+        ...
+
+    def tell(self, ctx: JobContext, call_next: Next, /) -> Awaitable[Any]:
+        """Wrap the call of `failed()` on a fresh instance; what is gone by now must not keep it from being called."""
+        ...
+
+
 def effects_of(settlers: Sequence[Plugin], ctx: JobContext, outcome: Outcome) -> Effects:
     """Gather all that must happen because of this outcome; does no I/O."""
     effects = NO_EFFECTS
@@ -57,6 +69,14 @@ class Plugin:
     def dispatch(self, pending: Sequence[Pending], send: Send) -> Awaitable[Sequence[Pushed]]:
         """Change, hold back or answer dispatches; answers in the order of `pending`."""
         return send(pending)
+
+    def prepare(self, cls: type[Job]) -> Preparation | None:
+        """Return what makes the jobs of a class ready, None where there is nothing to do; asked once for each class.
+
+        Raises:
+            ConfigError: they cannot be made ready in this app.
+        """
+        return None
 
     def handle(self, ctx: JobContext, call_next: Next) -> Awaitable[Any]:
         """Wrap the handler, inside the middleware."""

@@ -24,6 +24,8 @@ from asyncq.isolation import Isolation
 from asyncq.job import Request
 from asyncq.lines import Lines
 from asyncq.listeners import Listeners
+from asyncq.models.loading import LoadModels
+from asyncq.models.session import SessionSource
 from asyncq.payload import Done, Envelope, Failed, Outcome, Pushed, Released, Reservation
 from asyncq.pipeline import compose
 from asyncq.plugin import Pending, Plugin
@@ -65,6 +67,8 @@ class Setup:
     listeners: Listeners
     registry: Registry
     injector: Injector
+    sessions: SessionSource | None = None
+    """Where the session of a job comes from, in which its models are loaded."""
     clock: Clock = SYSTEM_CLOCK
     plugins: tuple[Plugin, ...] = ()
     """Nearer to the broker than our own."""
@@ -83,6 +87,7 @@ class Engine:
         self.shared = Shared()
         self._transactions = Transactions(drivers, setup.after_commit)
         self.plugins: tuple[Plugin, ...] = (
+            LoadModels(self.codec, setup.sessions),
             UniqueJobs(self.codec, self.driver),
             *([] if setup.at_once else [self._transactions]),
             KeepResults(self.codec),

@@ -2,7 +2,8 @@
 
 import asyncq
 from asyncq import AsyncQ, Depends, Job, JobContext, JobHandle, blocking, dispatch_many, job
-from tests.typing.use import Resize, SendMail, Uses, crunch, injected, send_mail
+from asyncq.models import without_relations
+from tests.typing.use import Greet, Resize, SendMail, User, Uses, crunch, greet, injected, send_mail
 
 
 async def bad() -> None:
@@ -93,3 +94,14 @@ async def tests_of_users() -> None:
     number: int = (await asyncq.testing.run(SendMail(to="x"))).result  # E50 another result
     asyncq.testing.clock().advance(hour=1)  # E51 no such unit
     asyncq.fake("SendMail")  # E52 not a job
+
+
+async def models(user: User) -> None:
+    await Greet(user=7).dispatch()  # E53 not a user
+    await Greet(user=user, users=user).dispatch()  # E54 not a list
+    await greet.dispatch("x")  # E55 argument of a wrong type
+    text: int = without_relations(user)  # E56 still a user
+    AsyncQ("memory://", session=7)  # E57 makes no sessions
+
+
+class Wrong(Job, delete_when_missing="yes"): ...  # E58 setting of a wrong type

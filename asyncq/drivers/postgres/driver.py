@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -14,6 +15,7 @@ from asyncq.drivers.ends import first_ends
 from asyncq.drivers.postgres import leasing
 from asyncq.drivers.postgres.diagnosis import diagnose
 from asyncq.drivers.postgres.ears import Ears
+from asyncq.drivers.postgres.heads import Heads
 from asyncq.drivers.postgres.inspection import Inspection
 from asyncq.drivers.postgres.installation import Installation
 from asyncq.drivers.postgres.joining import Joining
@@ -26,17 +28,19 @@ from asyncq.drivers.postgres.ringer import Ringer
 from asyncq.drivers.postgres.schema import Sql
 from asyncq.drivers.postgres.stores import stores_of
 from asyncq.drivers.postgres.waiting import wait_for_jobs
-from asyncq.drivers.postgres.wire import ends, pushed, reserved, reserved_again, rung_by
+from asyncq.drivers.postgres.wire import ends, pushed, pushed_to, reserved, reserved_again, rung_by
 from asyncq.drivers.unanswered import Lost, Unanswered
-from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, Traits
+from asyncq.errors import DriverError
+from asyncq.payload import Envelope, Pushed, Released, Reservation, Reserved, Settlement, Traits
 from asyncq.records import Fact
 
 __all__ = ["PostgresDriver"]
 
 SWEEP_SECONDS: Final = 10.0
 """How often a worker forgets what is over, such as the answers of calls."""
-PUSHED_AT_ONCE: Final = 5000
-"""Jobs in one statement: more would make one that runs longer than a call may."""
+PUSHED_A_SECOND: Final = 5000
+"""A slow server's pace: so much longer than others a push of many jobs may take."""
+_log = logging.getLogger("asyncq.postgres")
 
 
 class PostgresDriver(Inspection, Installation, Joining):
@@ -50,7 +54,8 @@ class PostgresDriver(Inspection, Installation, Joining):
         self.traits = Traits() if heard else Traits(wake_latency=self._options.poll + 0.1)
         self._lease = micros(settings.lease)
         self._link = Link(self._options, Sql(self._options.schema))
-        self._ears = Ears(self._options)
+        self._heads = Heads(settings.lease)
+        self._ears = Ears(self._options, self._heads)
         self._ringer = Ringer(lambda topics: self._link.run("ring", topics), self._ears)
         self._unanswered = Unanswered[None](self._recover)
         self.stores = stores_of(self._link, self._ears, self._ringer)
@@ -76,7 +81,10 @@ class PostgresDriver(Inspection, Installation, Joining):
         """Forget what is over, now and then."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            await self._sweep()
+            try:
+                await self._sweep()
+            except DriverError as error:
+                _log.warning("what is over could not be forgotten: %s", error)
 
     async def push(self, envelopes: Sequence[Envelope], /) -> Sequence[Pushed]:
         """Store the envelopes: all of them or none."""
@@ -87,12 +95,13 @@ class PostgresDriver(Inspection, Installation, Joining):
         order = _order(envelopes)
         for place, holder in await self._push([envelopes[at] for at in order]):
             answers[order[place - 1]] = Pushed(holder, False)
-        self._ringer.ring({f"q:{envelope.queue}" for envelope in envelopes})
+        self._ringer.ring(pushed_to(envelopes))
         return answers
 
     async def _push(self, envelopes: Sequence[Envelope]) -> list[tuple[int, str]]:
         try:
-            row = await self._link.call("push", new_token(), *pushed(envelopes))
+            more = len(envelopes) / PUSHED_A_SECOND
+            row = await self._link.call("push", new_token(), *pushed(envelopes), more=more)
             places, holders = row["places"], row["holders"]
         except Told as told:
             places, holders = json.loads(told.answer or "[[],[]]")
@@ -104,7 +113,7 @@ class PostgresDriver(Inspection, Installation, Joining):
 
     async def wait(self, queues: Sequence[str], /, *, timeout: float) -> None:
         """Return when a job of these queues may be reserved, or after `timeout` seconds."""
-        await wait_for_jobs(self._link, self._ears, queues, timeout)
+        await wait_for_jobs(self._link, self._ears, self._heads, queues, timeout)
 
     async def settle(self, settlements: Sequence[Settlement], /) -> Sequence[Reservation]:
         """End attempts with all their effects; returns those that were stale."""
@@ -132,16 +141,22 @@ class PostgresDriver(Inspection, Installation, Joining):
         await self._unanswered.clear()
         left, asked, op = self._unanswered.unsettled(first), list(dict.fromkeys(queues)), new_token()
         ordered, values = ends(left)
+        self._heads.forget(_handed_back(left))
+        view = self._heads.view(asked)
+        most = 1 if alone else max(0, limit)
 
         async def attempt() -> tuple[list[int], Reserved]:
             try:
                 row = await self._link.call(
-                    "turn", op, *values, asked, 1 if alone else max(0, limit), self._lease, alone
+                    "turn", op, *values, asked, view.heads, view.leases_from, most, self._lease, alone
                 )
-                return row["stale"], reserved(row, asked, op)
             except Told as told:
                 rows = await self._link.run("turned", op, asked)
                 return json.loads(told.answer or "[]"), reserved_again(rows, op)
+            self._heads.learn(asked, view, row)
+            if row["reclaimed"]:
+                self._ringer.ring({f"h:{queue}" for queue in asked})
+            return row["stale"], reserved(row, asked, op)
 
         places, found = await self._unanswered.run(Lost(op, None, left, asked, ""), attempt())
         self._ended(first, left)
@@ -158,7 +173,7 @@ class PostgresDriver(Inspection, Installation, Joining):
         if not row["ran"] or row["answer"] is None:
             return None
         ordered, _ = ends(lost.settlements)
-        self._ringer.ring({f"q:{queue}" for queue in lost.leased_from})
+        self._ringer.ring({f"h:{queue}" for queue in lost.leased_from})
         return stale_of(ordered, json.loads(row["answer"]))
 
     async def extend(self, reservations: Sequence[Reservation], /) -> Sequence[Reservation]:
@@ -172,12 +187,19 @@ class PostgresDriver(Inspection, Installation, Joining):
     def keeper(self) -> PostgresKeeper:
         """Make a keeper with a connection of its own."""
         link = Link(self._options, self._link.sql)
-        return PostgresKeeper(link, self._lease, self._unanswered.leasing)
+        return PostgresKeeper(link, self._heads, self._lease, self._unanswered.leasing)
 
     async def _sweep(self) -> None:
         more = True
         while more:
             more = (await self._link.run("sweep", round(2 * REMEMBERED * MICRO)))[0][0]
+
+
+def _handed_back(given: Sequence[Settlement]) -> set[str]:
+    """Return the queues in which jobs go back to their old places."""
+    return {
+        item.reservation.queue for item in given if isinstance(item.outcome, Released) and item.outcome.delay is None
+    }
 
 
 def _order(envelopes: Sequence[Envelope]) -> Sequence[int]:
