@@ -16,9 +16,11 @@ from sqlalchemy.orm import Session, selectinload, sessionmaker
 
 import asyncq
 from asyncq import INJECT, AsyncQ, Depends, Job, JobContext, Next, Release, dispatch_many, job
-from asyncq.errors import ConfigError, EncodeError, ModelNotFound
+from asyncq.errors import ConfigError, EncodeError, IncompleteApp, ModelNotFound
 from asyncq.events import JobFailed, JobProcessed, JobProcessing
 from asyncq.models import Reference
+from asyncq.worker.options import WorkerOptions
+from asyncq.worker.supervisor import Supervisor
 from tests.behaviour.looking import Heard, empty, eventually, failed_jobs
 from tests.support.shared import Shared
 from tests.unit.models.shop import Database, Order, Person, database_of, sync_database
@@ -648,3 +650,26 @@ async def test_a_fake_and_a_single_run_load_from_the_database(db: Database, memo
     await db.remove(ada)
     gone = await asyncq.testing.run(Invite(person=ada), app=memory)
     assert isinstance(gone.error, ModelNotFound)
+
+
+async def test_a_worker_beside_another_app_is_not_kept_from_work_by_models(
+    no_other_app: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The class may be the other one's; a worker in a process of its own refuses to start."""
+
+    class Everywhere(Job):
+        person: Person
+
+        async def handle(self) -> None: ...
+
+    monkeypatch.setattr(Everywhere, "__qualname__", "Everywhere")  # as if it stood in a module
+    async with AsyncQ("memory://") as app:
+        engine = await app.engine()
+        assert Supervisor(engine, WorkerOptions(), _nothing, beside=True).options.concurrency
+        with pytest.raises(IncompleteApp):
+            Supervisor(engine, WorkerOptions(), _nothing)
+    assert "jobs of a class will fail, if they are this app's: Everywhere: its models" in caplog.text
+
+
+def _nothing(*_: object) -> None:
+    """Stands for what ends a worker that is stuck."""

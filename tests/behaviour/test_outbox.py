@@ -232,7 +232,7 @@ async def drained(app: AsyncQ) -> None:
     """Work until nothing is left, as `asyncq work --stop-when-empty` does."""
     options = WorkerOptions(stop_when_empty=True)
     with anyio.fail_after(15):
-        await Supervisor(await app.engine(), options, _nothing).run()
+        await Supervisor(await app.engine(), options, _nothing, beside=True).run()
 
 
 def _nothing(*_: object) -> None:
