@@ -653,7 +653,7 @@ async def test_a_fake_and_a_single_run_load_from_the_database(db: Database, memo
 
 
 async def test_a_worker_beside_another_app_is_not_kept_from_work_by_models(
-    no_other_app: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    no_other_app: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The class may be the other one's; a worker in a process of its own refuses to start."""
 
@@ -662,12 +662,13 @@ async def test_a_worker_beside_another_app_is_not_kept_from_work_by_models(
 
         async def handle(self) -> None: ...
 
-    monkeypatch.setattr(Everywhere, "__qualname__", "Everywhere")  # as if it stood in a module
+    Everywhere.__qualname__ = "Everywhere"  # as if it stood in a module
     async with AsyncQ("memory://") as app:
         engine = await app.engine()
         assert Supervisor(engine, WorkerOptions(), _nothing, beside=True).options.concurrency
         with pytest.raises(IncompleteApp):
             Supervisor(engine, WorkerOptions(), _nothing)
+    Everywhere.abstract_ = True  # no job of tests to come
     assert "jobs of a class will fail, if they are this app's: Everywhere: its models" in caplog.text
 
 
