@@ -105,3 +105,16 @@ async def models(user: User) -> None:
 
 
 class Wrong(Job, delete_when_missing="yes"): ...  # E58 setting of a wrong type
+
+
+class Waits(Job, after_commit="yes"):  # E59 setting of a wrong type
+    async def handle(self, ctx: JobContext) -> None:
+        ctx.complete(tx=ctx)  # E60 forgotten await
+        await ctx.complete(ctx)  # E61 it goes by its name
+
+
+async def in_transactions(session: object) -> None:
+    await SendMail(to="x").dispatch(after_commit="no")  # E62 option of a wrong type
+    with asyncq.after_commit(session):  # E63 its block is async
+        pass
+    asyncq.Connection("memory://", after_commit="maybe")  # E64 option of a wrong type
