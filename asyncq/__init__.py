@@ -14,7 +14,7 @@ from asyncq.job import AnyJob, BoundJob, Job, dispatch_many, field
 from asyncq.settings import DispatchOptions, Middleware, Next
 
 if TYPE_CHECKING:
-    from asyncq import blocking, models, testing
+    from asyncq import asgi, blocking, models, testing
     from asyncq.app import AsyncQ
     from asyncq.testing import fake
     from asyncq.transactions import after_commit
@@ -42,6 +42,7 @@ __all__ = [
     "Release",
     "Skip",
     "after_commit",
+    "asgi",
     "blocking",
     "complete",
     "current",
@@ -55,7 +56,7 @@ __all__ = [
 
 
 _LATE = {"AsyncQ": "asyncq.app", "after_commit": "asyncq.transactions", "fake": "asyncq.testing"}
-_MODULES = {"blocking", "models", "testing"}
+_MODULES = {"asgi", "blocking", "models", "testing"}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.config import Connection
 from asyncq.context import JobContext
 from asyncq.contracts import Driver
-from asyncq.current import Host, apps, current_app
+from asyncq.current import Host, apps, current_app, response_here
 from asyncq.drivers import connect
 from asyncq.events import Event, JobFailed, JobProcessed, JobProcessing, Looping
 from asyncq.function import JobFunction
@@ -147,6 +147,14 @@ class AsyncQ(Gates):
         if apps.stand_ins:
             return await apps.stand_ins[-1].dispatch_sync(self, request)
         return await (await self.own_engine()).dispatch_sync(request)
+
+    async def dispatch_after_response(self, request: Request) -> None:
+        """Run a job in this process when the response that is under way here has gone out."""
+        if apps.stand_ins:
+            await apps.stand_ins[-1].dispatch_after_response(self, request)
+            return
+        response = response_here()
+        (await self.own_engine()).dispatch_after_response(request, response)
 
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """Return a running loop in which the app is open, None where there is none; may be called from any thread."""

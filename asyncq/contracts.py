@@ -9,12 +9,13 @@ cancellation at any await loses no job and doubles none; a call that failed chan
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, Traits
-from asyncq.records import Fact, OutboxRow, QueueSize, WaitingJob
+from asyncq.records import Fact, QueueSize, WaitingJob
+from asyncq.sharing import Lending, Statements, Transaction, Transactional
 from asyncq.stores import Stores
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Diagnosable",
     "Driver",
     "Findable",
+    "Hands",
     "Inline",
     "Inspectable",
     "Installable",
@@ -33,8 +35,6 @@ __all__ = [
     "Transactional",
     "Turning",
 ]
-
-T = TypeVar("T")
 
 
 class Keeper(Protocol):
@@ -145,64 +145,6 @@ class Turning(Protocol):
         ...
 
 
-class Transaction(Protocol):
-    """An open transaction of the user's, whatever library holds it; it is neither committed nor rolled back here."""
-
-    @property
-    def dialect(self) -> Literal["postgresql", "sqlite"]:
-        """Which SQL it speaks."""
-        ...
-
-    async def fetch(self, statement: str, values: Sequence[Any] = (), /) -> Sequence[Sequence[Any]]:
-        """Run one statement, its values in the database's own form ($1 or ?), and return its rows.
-
-        Errors of the library arrive as they are: they are the caller's, as the transaction is.
-        """
-        ...
-
-
-class Statements(Protocol):
-    """What runs statements of SQL one by one and blocks, as a connection of `sqlite3` does."""
-
-    def execute(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> Any:
-        """Run one statement; returns its cursor."""
-        ...
-
-
-@runtime_checkable
-class Lending(Protocol):
-    """A transaction on a connection that blocks, and that its library keeps in a thread."""
-
-    async def lend(self, work: Callable[[Statements], T], /) -> T:
-        """Run work where the connection lives; rows come as tuples, texts as `str`, errors as they are."""
-        ...
-
-
-@runtime_checkable
-class Transactional(Protocol):
-    """A driver whose tables may lie in its users' own database, where it can take part in their transactions.
-
-    What these calls write exists when the transaction commits, and not at all when it is rolled back, also to a
-    savepoint. They retry nothing, and change nothing outside the transaction.
-    """
-
-    async def owns(self, transaction: Transaction, /) -> bool:
-        """Say whether this driver's tables are the ones in the database of this transaction."""
-        ...
-
-    async def push_in(self, transaction: Transaction, envelopes: Sequence[Envelope], /) -> Sequence[Pushed]:
-        """Do what `push` does."""
-        ...
-
-    async def settle_in(self, transaction: Transaction, settlement: Settlement, /) -> bool:
-        """Do what `settle` does for one attempt; False where the reservation was stale, and nothing was changed."""
-        ...
-
-    async def note_in(self, transaction: Transaction, rows: Sequence[OutboxRow], /) -> None:
-        """Do what the outbox's `put` does."""
-        ...
-
-
 @runtime_checkable
 class Running(Protocol):
     """A driver with work in the background; the worker's task group starts it."""
@@ -212,12 +154,35 @@ class Running(Protocol):
         ...
 
 
+class Hands(Protocol):
+    """Runs the jobs of one connection in this process."""
+
+    async def run(self, envelope: Envelope, /) -> None:
+        """Run one envelope to its end, and raise its error."""
+        ...
+
+    def take(self, envelopes: Sequence[Envelope], /, *, grace: float, after_response: bool) -> None:
+        """Run the envelopes one after another while who pushed them goes on; an app that ends waits `grace` seconds.
+
+        `after_response`: they begin when the response that is under way here, if there is one, has gone out.
+        """
+        ...
+
+    def find(self, ids: Sequence[str], /) -> Mapping[str, WaitingJob]:
+        """Return those of these jobs that wait or run."""
+        ...
+
+    def cancel(self, ids: Sequence[str], /) -> Sequence[str]:
+        """Forget those that wait and cancel those that run; returns which."""
+        ...
+
+
 @runtime_checkable
 class Inline(Protocol):
-    """A driver that runs jobs itself instead of storing them."""
+    """A driver that has its jobs run in this process instead of storing them."""
 
-    def bind(self, run: Callable[[Envelope], Awaitable[None]], /) -> None:
-        """Take the callable that runs one envelope to its end and raises its error."""
+    def bind(self, hands: Hands, /) -> None:
+        """Take what runs them."""
         ...
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import anyio
 
+from asyncq.aside import Aside
 from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.codec import Codec
 from asyncq.context import JobContext, Outlets
@@ -19,16 +20,18 @@ from asyncq.errors import ConfigError
 from asyncq.events import JobQueued, JobQueueing, UniqueJobSkipped
 from asyncq.executor import Executor
 from asyncq.handle import JobHandle
+from asyncq.hands import Hands
 from asyncq.injector import Injector
+from asyncq.inplace import InPlace
 from asyncq.isolation import Isolation
 from asyncq.job import Request
 from asyncq.lines import Lines
 from asyncq.listeners import Listeners
 from asyncq.models.loading import LoadModels
 from asyncq.models.session import SessionSource
-from asyncq.payload import Done, Envelope, Failed, Outcome, Pushed, Released, Reservation
+from asyncq.payload import Pushed
 from asyncq.pipeline import compose
-from asyncq.plugin import Pending, Plugin
+from asyncq.plugin import Carrier, Pending, Plugin
 from asyncq.plugins.failed import KeepFailed
 from asyncq.plugins.results import KeepResults
 from asyncq.plugins.routing import Routing
@@ -36,8 +39,8 @@ from asyncq.plugins.unique import UniqueJobs
 from asyncq.progress import Teller
 from asyncq.recipe import Places, Recipes, Supply
 from asyncq.registry import Registry
+from asyncq.response import Errand, Response
 from asyncq.retry import Rules
-from asyncq.run import Run
 from asyncq.settings import Middleware
 from asyncq.stores import FailedStore
 from asyncq.supply import Shared
@@ -96,13 +99,23 @@ class Engine:
             *setup.plugins,
         )
         self._packer = Packer(self.codec, setup.registry, setup.queues, setup.default, setup.clock.now)
-        self._couriers = {name: Courier(driver) for name, driver in drivers.items()}
+        # What runs jobs itself must not be shared: a job that dispatches would wait for its own push to end.
+        self._couriers = {name: Courier(driver) for name, driver in drivers.items() if not driver.traits.runs_inline}
         doors = [plugin.dispatch for plugin in self.plugins if type(plugin).dispatch is not Plugin.dispatch]
         self._send = compose(doors, self._push)
         self._inline = self.executor(setup.default, Rules(), anyio.Event(), lambda ctx: None, threads=INLINE_THREADS)
+        self._in_place = InPlace(self._executor_here, self.driver, setup.listeners, setup.clock)
+        self.aside = Aside(self._in_place)
         for name, driver in drivers.items():
             if isinstance(driver, Inline):
-                driver.bind(self._runner(name))
+                driver.bind(Hands(self.aside, name))
+
+    async def finish(self) -> None:
+        """Return when what runs aside has ended, within its grace; then close what jobs of the whole app share."""
+        try:
+            await self.aside.close()
+        finally:
+            await self.shared.close()
 
     async def close(self) -> None:
         """Return when every accepted dispatch has been pushed, or waits for a transaction."""
@@ -183,7 +196,7 @@ class Engine:
         return await self._push_all(pending)
 
     async def _push_all(self, pending: Sequence[Pending]) -> Sequence[Pushed]:
-        carriers = [item.carrier or self._couriers[item.connection] for item in pending]
+        carriers = [item.carrier or self._carrier(item.connection) for item in pending]
         if len(set(carriers)) == 1:
             return await carriers[0].push([item.envelope for item in pending])
         answers: dict[str, Pushed] = {}
@@ -192,6 +205,9 @@ class Engine:
             pushed = await carrier.push(mine)
             answers.update(zip((envelope.id for envelope in mine), pushed, strict=True))
         return [answers[item.envelope.id] for item in pending]
+
+    def _carrier(self, connection: str) -> Carrier:
+        return self._couriers.get(connection) or self.drivers[connection]
 
     async def _push_aloud(self, pending: Sequence[Pending]) -> Sequence[Pushed]:
         emit = self.setup.listeners.emit
@@ -208,55 +224,16 @@ class Engine:
     async def dispatch_sync(self, request: Request) -> Any:
         """Run the job here and now, after the round trip through the codec; its error is raised."""
         pending = self._packer.pack(request)
-        _, outcome = await self._run_here(self._executor_here(pending.connection), pending.envelope)
-        return outcome.result if isinstance(outcome, Done) else None
+        return await self._in_place.run(pending.connection, pending.envelope)
 
-    def _runner(self, connection: str) -> Callable[[Envelope], Awaitable[None]]:
-        async def run(envelope: Envelope) -> None:
-            executor = self._executor_here(connection)
-            effects = executor.conclude(*await self._run_here(executor, envelope)).effects
-            results = self.driver(connection).stores.results
-            if effects.result is not None and results is not None:
-                await results.put(effects.result)
-
-        return run
+    def dispatch_after_response(self, request: Request, response: Response) -> None:
+        """Run the job in this process when the response has gone out; it is encoded now."""
+        pending = self._packer.pack(request)
+        response.add(self.aside, [Errand(pending.connection, pending.envelope, keep=False)])
 
     def _executor_here(self, connection: str) -> Executor:
-        inline = self._inline
-        return replace(inline, connection=connection, outlets=self._outlets(connection, inline.settlers))
-
-    async def _run_here(self, executor: Executor, envelope: Envelope) -> tuple[Run, Outcome]:
-        attempt = 1
-        while True:
-            run = Run(reservation_of(envelope, attempt, self.setup.clock.now()), self.setup.clock)
-            executor.open(run)
-            run.rules = replace(run.rules, tries=1, retry_until=None, timeout=0.0, max_exceptions=0)
-            outcome = await executor.attempt(run)
-            if isinstance(outcome, Failed):
-                await executor.tell_failed(run, outcome.error)
-                raise outcome.error
-            assert outcome is not None  # there is no lease that could be lost
-            if not isinstance(outcome, Released):
-                return run, outcome
-            await self.setup.clock.wait(outcome.delay or 0.0)
-            attempt += 1
-
-
-def reservation_of(envelope: Envelope, attempt: int, now: float = 0.0) -> Reservation:
-    """Return an envelope as if a broker had leased it at this instant, for a run without a broker, or to read it."""
-    return Reservation(
-        id=envelope.id,
-        queue=envelope.queue,
-        name=envelope.name,
-        token="",
-        attempt=attempt,
-        exceptions=0,
-        crashes=0,
-        body=envelope.body,
-        reserved_at=now,
-        group=envelope.group,
-        tags=envelope.tags,
-    )
+        inline, outlets = self._inline, self._outlets(connection, self._inline.settlers)
+        return replace(inline, connection=connection, stopping=self.aside.stopping, outlets=outlets)
 
 
 def _facts(item: Pending) -> tuple[str, str, str, str]:

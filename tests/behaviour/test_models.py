@@ -20,13 +20,18 @@ from asyncq.errors import ConfigError, EncodeError, ModelNotFound
 from asyncq.events import JobFailed, JobProcessed, JobProcessing
 from asyncq.models import Reference
 from tests.behaviour.looking import Heard, empty, eventually, failed_jobs
-from tests.unit.models.shop import Database, Order, Person, database, sync_database
+from tests.support.shared import Shared
+from tests.unit.models.shop import Database, Order, Person, database_of, sync_database
 
 
 @pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    async with database(f"sqlite+aiosqlite:///{tmp_path}/shop.db") as found:
+async def db(request: pytest.FixtureRequest, tmp_path: Path, servers: Shared) -> AsyncIterator[Database]:
+    """An empty database: SQLite, or what a test's parameter says."""
+    async with database_of(getattr(request, "param", "sqlite"), tmp_path, servers) as found:
         yield found
+
+
+everywhere = pytest.mark.parametrize("db", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture
@@ -227,6 +232,7 @@ async def test_the_handler_is_given_the_session_and_commits_itself(shop: AsyncQ,
     assert db.in_use == 0
 
 
+@everywhere
 async def test_no_connection_is_held_before_the_handler_asks_for_something(memory: AsyncQ, db: Database) -> None:
     seen: list[Any] = []
 
@@ -315,6 +321,7 @@ async def test_a_test_may_override_the_session_by_its_type(memory: AsyncQ, db: D
     assert seen[0] is mine and seen[1] is not mine
 
 
+@everywhere
 @pytest.mark.parametrize("end", ["return", "error", "release", "skip", "exit", "timeout", "cancelled"])
 async def test_the_session_is_rolled_back_and_closed_whatever_happens(memory: AsyncQ, db: Database, end: str) -> None:
     started, held = asyncio.Event(), list[int]()

@@ -1,7 +1,10 @@
 """What must not type-check: both checkers report each line marked E, and no other. Never run (test_promise.py)."""
 
+from starlette.applications import Starlette
+
 import asyncq
 from asyncq import AsyncQ, Depends, Job, JobContext, JobHandle, blocking, dispatch_many, job
+from asyncq.asgi import QueueMiddleware
 from asyncq.models import without_relations
 from tests.typing.use import Greet, Resize, SendMail, User, Uses, crunch, greet, injected, send_mail
 
@@ -107,14 +110,26 @@ async def models(user: User) -> None:
 class Wrong(Job, delete_when_missing="yes"): ...  # E58 setting of a wrong type
 
 
-class Waits(Job, after_commit="yes"):  # E59 setting of a wrong type
+async def after_a_response(queue: asyncq.testing.QueueFake) -> None:
+    SendMail(to="x").dispatch_after_response()  # E59 forgotten await
+    send_mail.dispatch_after_response("x")  # E60 forgotten await
+    await send_mail.dispatch_after_response(3)  # E61 argument of a wrong type
+    await SendMail(to="x").dispatch_after_response(delay=3)  # E62 it takes no options
+    number: str = await crunch.dispatch_sync(4)  # E63 another result
+    await crunch.dispatch_if("yes", 4)  # E64 condition of a wrong type
+    blocking.dispatch_after_response(SendMail)  # E65 not a job
+    queue.assert_dispatched_after_response(SendMail, lambda mail: mail.too == "x")  # E66 no such field
+    Starlette().add_middleware(QueueMiddleware, grace="soon")  # E67 grace of a wrong type
+
+
+class Waits(Job, after_commit="yes"):  # E68 setting of a wrong type
     async def handle(self, ctx: JobContext) -> None:
-        ctx.complete(tx=ctx)  # E60 forgotten await
-        await ctx.complete(ctx)  # E61 it goes by its name
+        ctx.complete(tx=ctx)  # E69 forgotten await
+        await ctx.complete(ctx)  # E70 it goes by its name
 
 
 async def in_transactions(session: object) -> None:
-    await SendMail(to="x").dispatch(after_commit="no")  # E62 option of a wrong type
-    with asyncq.after_commit(session):  # E63 its block is async
+    await SendMail(to="x").dispatch(after_commit="no")  # E71 option of a wrong type
+    with asyncq.after_commit(session):  # E72 its block is async
         pass
-    asyncq.Connection("memory://", after_commit="maybe")  # E64 option of a wrong type
+    asyncq.Connection("memory://", after_commit="maybe")  # E73 option of a wrong type

@@ -6,8 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal, assert_type
 
+from fastapi import FastAPI
+from litestar import Litestar
+from litestar.middleware import DefineMiddleware
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
+from starlette.applications import Starlette
 
 import asyncq
 from asyncq import (
@@ -28,6 +32,7 @@ from asyncq import (
     field,
     job,
 )
+from asyncq.asgi import QueueMiddleware
 from asyncq.errors import ModelNotFound
 from asyncq.models import WithoutRelations, without_relations
 from asyncq.testing import RunOutcome
@@ -108,6 +113,7 @@ async def main(*, active: bool) -> None:
     assert_type(await SendMail(to="x").dispatch_unless(active), JobHandle[str] | None)
     assert_type(await SendMail(to="x").dispatch_sync(), str)
     assert_type(await Resize(path="a").dispatch_sync(), int)
+    assert_type(await SendMail(to="x").dispatch_after_response(), None)
 
     assert_type(await send_mail.dispatch("x", body="b"), JobHandle[str])
     assert_type(await send_mail.options(queue="high", delay=60).dispatch(to="x"), JobHandle[str])
@@ -119,6 +125,12 @@ async def main(*, active: bool) -> None:
     assert_type(await hash_file.dispatch("x"), JobHandle[bytes])
     assert_type(await send_mail.bind("x").dispatch(delay=3), JobHandle[str])
     assert_type(await send_mail.bind("x").dispatch_sync(), str)
+    assert_type(await send_mail.bind("x").dispatch_after_response(), None)
+    assert_type(await send_mail.dispatch_sync("x", body="b"), str)
+    assert_type(await crunch.dispatch_sync(4), float)
+    assert_type(await send_mail.dispatch_after_response("x", body="b"), None)
+    assert_type(await send_mail.dispatch_if(active, "x", body="b"), JobHandle[str] | None)
+    assert_type(await crunch.dispatch_unless(active, 4), JobHandle[float] | None)
     assert_type(await send_mail.bind("x").dispatch_if(active, queue="q"), JobHandle[str] | None)
     assert_type(await send_mail.bind("x").dispatch_unless(active), JobHandle[str] | None)
 
@@ -259,6 +271,16 @@ def without_a_loop() -> None:
     assert_type(asyncq.blocking.result(handle, timeout=5), list[str])
     assert_type(asyncq.blocking.call(handle.cancel), bool)
     assert_type(asyncq.blocking.dispatch_sync(Uses(to="x")), list[str])
+    asyncq.blocking.dispatch_after_response(Uses(to="x"))
+    asyncq.blocking.dispatch_after_response(injected.bind("x"))
+
+
+def web_applications() -> None:
+    Starlette().add_middleware(asyncq.asgi.QueueMiddleware)
+    FastAPI(lifespan=queue.lifespan()).add_middleware(QueueMiddleware, grace=timedelta(seconds=5))
+    Litestar(middleware=[QueueMiddleware])
+    Litestar(middleware=[DefineMiddleware(QueueMiddleware, grace=5)])
+    QueueMiddleware(QueueMiddleware(Starlette()), grace=0.5)
 
 
 def is_to_ada(to: str, *, body: str) -> bool:
@@ -273,6 +295,10 @@ async def tests_of_users() -> None:
         q.assert_dispatched_fn(crunch, 3)
         q.assert_not_dispatched(Report, lambda report: report.month == "May")
         assert_type(q.assert_dispatched_sync(Resize), list[Resize])
+        assert_type(q.assert_dispatched_after_response(SendMail, lambda mail: mail.to == "x", times=1), list[SendMail])
+        assert_type(q.assert_dispatched_after_response(send_mail, is_to_ada), list[Job])
+        q.assert_not_dispatched_after_response(Report, lambda report: report.month == "May")
+        assert_type(q.dispatched_after_response, list[Job])
         assert_type(q.of(SendMail), list[SendMail])
         assert_type(q.records_of(SendMail)[0].job.to, str)
         assert_type(q.dispatched, list[Job])

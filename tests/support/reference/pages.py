@@ -51,6 +51,11 @@ PAGES: Mapping[str, Page] = {
         ["asyncq.transactions"],
     ),
     "blocking": Page("Blocking", "`asyncq.blocking`: dispatches from code without an event loop.", ["asyncq.blocking"]),
+    "asgi": Page(
+        "ASGI",
+        "`asyncq.asgi`: what a web application adds; see [After the response](../guide/after-response.md).",
+        ["asyncq.asgi"],
+    ),
     "testing": Page("Testing", "`asyncq.testing`: what tests of your own use.", ["asyncq.testing"]),
     "drivers": Page(
         "Drivers",
