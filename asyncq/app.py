@@ -29,6 +29,7 @@ from asyncq.injector import Injector, Override, Resolver
 from asyncq.job import AnyJob, AsyncHandler, Job, Request, SyncHandler, requests_of
 from asyncq.lifespan import AppLifespan, Lifespan, as_context_manager, served
 from asyncq.listeners import Listeners
+from asyncq.models.session import source_of
 from asyncq.project import read_project
 from asyncq.registry import Registry
 from asyncq.session import Session, loop_here
@@ -55,7 +56,8 @@ class AsyncQ(Gates):
     `locks` names the one of `lock` and `funnel`, `limits` that of `throttle`, where a call names none; by default it is
     the default connection. `jobs` are modules that define jobs. `lifespan` is called with the app and returns an async
     context manager (or is an async generator function) around the time in which the app is open. `resolver` makes what
-    handlers ask for by its bare type; `asyncq.resolvers` has some.
+    handlers ask for by its bare type; `asyncq.resolvers` has some. `session` is an `async_sessionmaker` or a
+    `sessionmaker` of SQLAlchemy: the models of a job are loaded in a session of its own, which its handler may ask for.
 
     Raises:
         ConfigError: an argument, a variable or a key of `pyproject.toml` cannot be used.
@@ -75,18 +77,18 @@ class AsyncQ(Gates):
         limits: str | Connection | None = None,
         lifespan: AppLifespan | None = None,
         resolver: Resolver | None = None,
+        session: Callable[[], Any] | None = None,
     ) -> None:
         stores = {"failed": failed, "locks": locks, "limits": limits}
         project = read_project()
         choice = choose(project, url=url, connections=connections, name=name, default=default, **stores)
         self.name, self.default, self.jobs = choice.name, choice.default, modules_of(jobs)
         self.connections, self.stores, self.sources = dict(choice.connections), choice.stores, choice.sources
-        self.listeners, self.registry = Listeners(), Registry()
-        self._injector = Injector(resolver)
-        self._lifespan = as_context_manager(lifespan)
+        self.listeners, self.registry, self._guard = Listeners(), Registry(), threading.Lock()
+        self._source, self._lifespan = source_of(session), as_context_manager(lifespan)
+        self._injector = Injector(resolver, self._source)
         self._middleware: tuple[Middleware, ...] = normalise_option("middleware", middleware, "AsyncQ")
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
-        self._guard = threading.Lock()
         self._entered: list[tuple[Session, Token[Host | None]]] = []
         self.number = next(_numbers)  # later apps have higher ones
         self._drivers(SYSTEM_CLOCK)  # a wrong URL is refused here, not at the first dispatch
@@ -260,10 +262,12 @@ class AsyncQ(Gates):
             default=self.default,
             queues={name: item.queue for name, item in settings.items()},
             block_for={name: item.block_for for name, item in settings.items()},
+            after_commit={name: item.after_commit for name, item in settings.items()},
             middleware=self._middleware,
             failed_on=self.stores.get("failed"),
             listeners=self.listeners,
             registry=self.registry,
             injector=self._injector,
+            sessions=self._source,
             clock=apps.clock,
         )

@@ -9,9 +9,9 @@ cancellation at any await loses no job and doubles none; a call that failed chan
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, Traits
 from asyncq.records import Fact, OutboxRow, QueueSize, WaitingJob
@@ -27,11 +27,15 @@ __all__ = [
     "Inspectable",
     "Installable",
     "Keeper",
+    "Lending",
     "Running",
+    "Statements",
     "Transaction",
     "Transactional",
     "Turning",
 ]
+
+T = TypeVar("T")
 
 
 class Keeper(Protocol):
@@ -155,6 +159,23 @@ class Transaction(Protocol):
 
         Errors of the library arrive as they are: they are the caller's, as the transaction is.
         """
+        ...
+
+
+class Statements(Protocol):
+    """What runs statements of SQL one by one and blocks, as a connection of `sqlite3` does."""
+
+    def execute(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> Any:
+        """Run one statement; returns its cursor."""
+        ...
+
+
+@runtime_checkable
+class Lending(Protocol):
+    """A transaction on a connection that blocks, and that its library keeps in a thread."""
+
+    async def lend(self, work: Callable[[Statements], T], /) -> T:
+        """Run work where the connection lives; rows come as tuples, texts as `str`, errors as they are."""
         ...
 
 

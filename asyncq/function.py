@@ -176,7 +176,9 @@ def job(
     run_in: Literal["loop", "thread", "process"] | None = None,
     keep_result: Seconds | None = None,
     on_shutdown: Literal["finish", "release"] | None = None,
+    delete_when_missing: bool | None = None,
     silenced: bool | None = None,
+    after_commit: bool | None = None,
 ) -> _JobDecorator: ...
 def job(fn: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Make a function a job; takes every setting of `Job`'s class keywords.

@@ -160,7 +160,9 @@ class Job:
         run_in: Literal["loop", "thread", "process"] | None = None,
         keep_result: Seconds | None = None,
         on_shutdown: Literal["finish", "release"] | None = None,
+        delete_when_missing: bool | None = None,
         silenced: bool | None = None,
+        after_commit: bool | None = None,
         abstract: bool = False,
         **unknown: Never,
     ) -> None:

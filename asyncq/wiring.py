@@ -11,7 +11,7 @@ import anyio
 from asyncq.aside import Aside
 from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.codec import Codec
-from asyncq.context import JobContext
+from asyncq.context import JobContext, Outlets
 from asyncq.contracts import Driver, Inline
 from asyncq.courier import Courier
 from asyncq.current import Host
@@ -27,9 +27,11 @@ from asyncq.isolation import Isolation
 from asyncq.job import Request
 from asyncq.lines import Lines
 from asyncq.listeners import Listeners
-from asyncq.payload import Envelope, Pushed
+from asyncq.models.loading import LoadModels
+from asyncq.models.session import SessionSource
+from asyncq.payload import Pushed
 from asyncq.pipeline import compose
-from asyncq.plugin import Pending, Plugin
+from asyncq.plugin import Carrier, Pending, Plugin
 from asyncq.plugins.failed import KeepFailed
 from asyncq.plugins.results import KeepResults
 from asyncq.plugins.routing import Routing
@@ -43,6 +45,7 @@ from asyncq.settings import Middleware
 from asyncq.stores import FailedStore
 from asyncq.supply import Shared
 from asyncq.threads import Threads
+from asyncq.transactions.door import Transactions
 
 __all__ = ["Engine", "Setup"]
 
@@ -59,15 +62,21 @@ class Setup:
     """Default queue by connection."""
     block_for: Mapping[str, float | None]
     """Longest wait in one call to the broker, by connection."""
+    after_commit: Mapping[str, bool | None]
+    """Whether dispatches wait for a commit, by connection; None: it does not say."""
     middleware: tuple[Middleware, ...]
     failed_on: str | None
     """Connection that keeps failed jobs; None: each connection its own."""
     listeners: Listeners
     registry: Registry
     injector: Injector
+    sessions: SessionSource | None = None
+    """Where the session of a job comes from, in which its models are loaded."""
     clock: Clock = SYSTEM_CLOCK
     plugins: tuple[Plugin, ...] = ()
     """Nearer to the broker than our own."""
+    at_once: bool = False
+    """No dispatch is a part of a transaction or waits for one: in tests that keep what is dispatched."""
 
 
 class Engine:
@@ -79,8 +88,11 @@ class Engine:
         self.codec = Codec()
         self.lines = Lines()
         self.shared = Shared()
+        self._transactions = Transactions(drivers, setup.after_commit)
         self.plugins: tuple[Plugin, ...] = (
+            LoadModels(self.codec, setup.sessions),
             UniqueJobs(self.codec, self.driver),
+            *([] if setup.at_once else [self._transactions]),
             KeepResults(self.codec),
             KeepFailed(),
             Routing({name: self._keeper_of_failed(name) for name in drivers}),
@@ -106,7 +118,8 @@ class Engine:
             await self.shared.close()
 
     async def close(self) -> None:
-        """Return when every accepted dispatch has been pushed."""
+        """Return when every accepted dispatch has been pushed, or waits for a transaction."""
+        await self._transactions.close()
         for courier in self._couriers.values():
             await courier.close()
 
@@ -140,24 +153,26 @@ class Engine:
         """Make what runs the jobs of one connection; `threads` is how many blocking handlers may run at once."""
         places = places or Places(Threads(threads), Isolation(threads))
         supply = Supply(self.setup.injector, self.shared)
+        settlers = [plugin for plugin in self.plugins if type(plugin).settle is not Plugin.settle]
         return Executor(
             connection=connection,
             codec=self.codec,
             registry=self.setup.registry,
             recipes=Recipes(self.plugins, self.setup.middleware, places, supply, arm),
             rules=rules,
-            settlers=[plugin for plugin in self.plugins if type(plugin).settle is not Plugin.settle],
+            settlers=settlers,
             listeners=self.setup.listeners,
             stopping=stopping,
             arm=arm,
             scope=type(anyio.CancelScope()),
-            teller=self._teller(connection),
+            outlets=self._outlets(connection, settlers),
             unknown_since={},
         )
 
-    def _teller(self, connection: str) -> Teller | None:
+    def _outlets(self, connection: str, settlers: Sequence[Plugin]) -> Outlets:
         signals = self.driver(connection).stores.signals
-        return None if signals is None else Teller(signals, connection)
+        teller = None if signals is None else Teller(signals, connection)
+        return Outlets(teller, self._transactions.completer(connection, settlers, real=not self.setup.at_once))
 
     def pack(self, request: Request) -> Pending:
         """Return a job as it would be sent."""
@@ -181,18 +196,18 @@ class Engine:
         return await self._push_all(pending)
 
     async def _push_all(self, pending: Sequence[Pending]) -> Sequence[Pushed]:
-        names = {item.connection for item in pending}
-        if len(names) == 1:
-            return await self._push_on(names.pop(), [item.envelope for item in pending])
+        carriers = [item.carrier or self._carrier(item.connection) for item in pending]
+        if len(set(carriers)) == 1:
+            return await carriers[0].push([item.envelope for item in pending])
         answers: dict[str, Pushed] = {}
-        for name in sorted(names):
-            mine = [item.envelope for item in pending if item.connection == name]
-            pushed = await self._push_on(name, mine)
-            answers.update(zip((item.id for item in mine), pushed, strict=True))
+        for carrier in dict.fromkeys(carriers):
+            mine = [item.envelope for item, its in zip(pending, carriers, strict=True) if its is carrier]
+            pushed = await carrier.push(mine)
+            answers.update(zip((envelope.id for envelope in mine), pushed, strict=True))
         return [answers[item.envelope.id] for item in pending]
 
-    async def _push_on(self, connection: str, envelopes: Sequence[Envelope]) -> Sequence[Pushed]:
-        return await (self._couriers.get(connection) or self.drivers[connection]).push(envelopes)
+    def _carrier(self, connection: str) -> Carrier:
+        return self._couriers.get(connection) or self.drivers[connection]
 
     async def _push_aloud(self, pending: Sequence[Pending]) -> Sequence[Pushed]:
         emit = self.setup.listeners.emit
@@ -217,9 +232,8 @@ class Engine:
         response.add(self.aside, [Errand(pending.connection, pending.envelope, keep=False)])
 
     def _executor_here(self, connection: str) -> Executor:
-        return replace(
-            self._inline, connection=connection, stopping=self.aside.stopping, teller=self._teller(connection)
-        )
+        inline, outlets = self._inline, self._outlets(connection, self._inline.settlers)
+        return replace(inline, connection=connection, stopping=self.aside.stopping, outlets=outlets)
 
 
 def _facts(item: Pending) -> tuple[str, str, str, str]:

@@ -25,7 +25,7 @@ class Dispatched(Generic[J_co]):
     """One dispatch: the job as a worker would see it, and what was said with it."""
 
     job: J_co
-    """After the round trip through the codec."""
+    """After the round trip through the codec; models by reference are those that were given."""
     id: str
     queue: str
     connection: str
@@ -64,7 +64,7 @@ def record_of(codec: Codec, item: Pending, clock: Clock, *, way: Way = "queue") 
     settings = payload.settings
     backoff, until = settings.get("backoff"), settings.get("retry_until")
     return Dispatched(
-        job=codec.decode(type(item.job), payload),
+        job=codec.round_trip(item.job, payload),
         id=envelope.id,
         queue=envelope.queue,
         connection=item.connection,

@@ -36,6 +36,7 @@ from asyncq.worker.relay import Relay
 from asyncq.worker.shutdown import Shutdown
 from asyncq.worker.stop import Stop
 from asyncq.worker.suspects import Suspects
+from asyncq.worker.tables import check_tables
 from asyncq.worker.watch import LoopWatch
 
 __all__ = ["SHORTEST_LEASE", "Supervisor"]
@@ -80,6 +81,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Work until a stop was asked for and everything is settled or handed back."""
+        await check_tables(self.driver)
         await self._announcer.tell(WorkerStarting)
         watch = LoopWatch(self.desk, self.stop, self.options.cancel_grace, self._enforce_here, self._tell_blocked)
         self._keeper.watch(watch)
@@ -221,7 +223,7 @@ class Supervisor:
 
     def _drop(self, runs: list[Run]) -> None:
         for run in runs:
-            if run.settlement is not None or run not in self.desk.held:
+            if run.settlement is not None or run.early is not None or run not in self.desk.held:
                 continue  # it ended while the renewal was under way: its settlement says what is true
             _log.warning("%s %s: its lease was lost; it is cancelled here", run.name, run.reservation.id)
             self.desk.drop(run)

@@ -493,8 +493,8 @@ APPS: dict[str, Mistake] = {
         made("mysql://host"),
         UnknownDriver,
         "connection 'default': no driver for mysql://; there are background://, deferred://, memory://, null://, "
-        "redis://, redis+cluster://, redis+sentinel://, redis+unix://, rediss://, rediss+cluster://, "
-        "rediss+sentinel://, sqlite://, sync://",
+        "postgres://, postgresql://, redis://, redis+cluster://, redis+sentinel://, redis+unix://, rediss://, "
+        "rediss+cluster://, rediss+sentinel://, sqlite://, sync://",
     ),
     "no URL": Mistake(
         made("queue.db"),

@@ -25,8 +25,8 @@ from asyncq.errors import (
     SchemaError,
 )
 from tests.behaviour.looking import empty
+from tests.support.ports import free_port
 from tests.support.redis import RedisServer
-from tests.support.redis.ports import free_port
 from tests.support.root import ROOT
 
 NOBODY = 65534

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.projects import Project, project_with
-from tests.support.redis.ports import free_port
+from tests.support.ports import free_port
 
 JOB = """
 from asyncq import AsyncQ, Job
@@ -143,8 +143,8 @@ MISTAKES = {
         "size",
         3,
         "error: connection 'default': no driver for mysql://; there are background://, deferred://, memory://, "
-        "null://, redis://, redis+cluster://, redis+sentinel://, redis+unix://, rediss://, rediss+cluster://, "
-        "rediss+sentinel://, sqlite://, sync://\n",
+        "null://, postgres://, postgresql://, redis://, redis+cluster://, redis+sentinel://, redis+unix://, "
+        "rediss://, rediss+cluster://, rediss+sentinel://, sqlite://, sync://\n",
         variables={"ASYNCQ_URL": "mysql://host"},
     ),
     "a keeper that is no connection": Mistake(

@@ -10,7 +10,7 @@ import asyncq.drivers
 from asyncq.testing.conformance import Backend
 from asyncq.testing.conformance.fixtures import NEEDS, driver, only_what_is_promised
 from tests.contract.backends import backend_on, params_of, problem_of
-from tests.support.redis.shared import Shared
+from tests.support.shared import Shared
 
 __all__ = ["backend", "driver", "only_what_is_promised", "pytest_configure", "pytest_generate_tests"]
 
@@ -36,7 +36,8 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path, servers: Shared) -> 
         pytest.skip(problem)
     if problem:
         pytest.fail(problem, pytrace=False)
-    return backend_on(servers, name, tmp_path)
+    needed = {promise for mark in request.node.iter_markers("needs") for promise in mark.args}
+    return backend_on(servers, name, tmp_path, untouched="installable" in needed)
 
 
 def _written(name: str) -> bool:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, assert_type
 from fastapi import FastAPI
 from litestar import Litestar
 from litestar.middleware import DefineMiddleware
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 from starlette.applications import Starlette
 
 import asyncq
@@ -31,6 +33,8 @@ from asyncq import (
     job,
 )
 from asyncq.asgi import QueueMiddleware
+from asyncq.errors import ModelNotFound
+from asyncq.models import WithoutRelations, without_relations
 from asyncq.testing import RunOutcome
 
 
@@ -287,3 +291,39 @@ async def tests_of_users() -> None:
         time.advance(timedelta(days=1))
         time.advance(hours=24, seconds=0.5)
         assert_type(await asyncq.testing.drain(app, within=3600), Sequence[RunOutcome[Any]])
+
+
+class Table(DeclarativeBase): ...
+
+
+class User(Table):
+    __tablename__ = "user"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class Greet(Job, delete_when_missing=True):
+    user: User
+    other: Annotated[User | None, WithoutRelations] = None
+    users: list[User] = field(default_factory=list[User])
+
+    async def handle(self, session: AsyncSession) -> str:
+        return self.user.name
+
+
+@job(delete_when_missing=False)
+async def greet(user: User, session: AsyncSession = INJECT) -> int:
+    return user.id
+
+
+async def models(user: User, engine: AsyncEngine) -> None:
+    async with AsyncQ("memory://", session=async_sessionmaker(engine)):
+        assert_type(await Greet(user=user, users=[user, without_relations(user)]).dispatch_sync(), str)
+        assert_type(await greet.bind(user).dispatch_sync(), int)
+    AsyncQ("memory://", session=sessionmaker(engine.sync_engine))
+    try:
+        await Greet(user=asyncq.models.without_relations(user)).dispatch()
+    except ModelNotFound as error:
+        assert_type(error.key, tuple[object, ...])
+    async with asyncq.fake() as q:
+        assert_type(q.assert_dispatched(Greet, lambda greet: greet.user.name == "x"), list[Greet])

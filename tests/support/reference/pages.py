@@ -40,6 +40,16 @@ PAGES: Mapping[str, Page] = {
         "What a container of your own implements; see [Dependency injection](../guide/dependency-injection.md).",
         ["asyncq.injector"],
     ),
+    "models": Page(
+        "Models",
+        "`from asyncq.models import …`, and what an adapter of your own implements; see [Models](../guide/models.md).",
+        ["asyncq.models"],
+    ),
+    "transactions": Page(
+        "Transactions",
+        "What `asyncq.after_commit` is; see [Transactions](../guide/transactions.md).",
+        ["asyncq.transactions"],
+    ),
     "blocking": Page("Blocking", "`asyncq.blocking`: dispatches from code without an event loop.", ["asyncq.blocking"]),
     "asgi": Page(
         "ASGI",
