@@ -157,7 +157,7 @@ class AsyncQ(Gates):
         response = response_here()
         if not response.here:
             raise NotOpen("dispatch_after_response() was called in a loop of a thread; use asyncq.blocking there")
-        (await self.own_engine()).dispatch_after_response(request, response)
+        await (await self.own_engine()).dispatch_after_response(request, response)
 
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """Return a running loop in which the app is open, None where there is none; may be called from any thread."""

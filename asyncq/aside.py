@@ -18,6 +18,7 @@ from asyncq.payload import Envelope, Outcome, Released
 from asyncq.records import WaitingJob
 from asyncq.response import Errand
 from asyncq.run import Cause, Run
+from asyncq.transactions.scopes import scopes
 
 __all__ = ["Aside", "Line"]
 
@@ -181,6 +182,7 @@ class Line:
         try:
             while self._waiting:
                 self._errand = errand = self._waiting.popleft()
+                errand.context.run(scopes.set, ())  # what the job dispatches belongs to no transaction of the request
                 self._step = self._aside.loop.create_task(self._go(errand), name=str(errand), context=errand.context)
                 await asyncio.wait([self._step])
                 self._look_at(self._step)
