@@ -192,6 +192,14 @@ class RetryUntilPassed(JobError):
 class ModelNotFound(JobError):
     """A record that the job refers to is gone."""
 
+    def __init__(
+        self, message: str | None = None, *, model: type[object] | None = None, key: tuple[object, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.model: Final = model
+        """Its mapped class."""
+        self.key: Final = key
+
 
 class ManuallyFailed(JobError):
     """The job failed itself."""

@@ -18,6 +18,7 @@ from asyncq.isolation import Isolation
 from asyncq.job import Job
 from asyncq.payload import Cancelled, Failed, Outcome, Released
 from asyncq.recipe import Places
+from asyncq.report import Report
 from asyncq.run import Run
 from asyncq.threads import Threads
 from asyncq.wiring import Engine
@@ -32,7 +33,6 @@ from asyncq.worker.lookout import Lookout
 from asyncq.worker.options import QueueSpec, WorkerOptions
 from asyncq.worker.pump import Pump
 from asyncq.worker.relay import Relay
-from asyncq.worker.report import Report
 from asyncq.worker.shutdown import Shutdown
 from asyncq.worker.stop import Stop
 from asyncq.worker.suspects import Suspects
@@ -223,7 +223,7 @@ class Supervisor:
 
     def _drop(self, runs: list[Run]) -> None:
         for run in runs:
-            if run.settlement is not None or run not in self.desk.held:
+            if run.settlement is not None or run.early is not None or run not in self.desk.held:
                 continue  # it ended while the renewal was under way: its settlement says what is true
             _log.warning("%s %s: its lease was lost; it is cancelled here", run.name, run.reservation.id)
             self.desk.drop(run)

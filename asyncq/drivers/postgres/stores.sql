@@ -105,6 +105,9 @@ UPDATE asyncq.outbox SET lease_until = asyncq.now() + $2::bigint WHERE ctid = AN
     SELECT ctid FROM asyncq.outbox WHERE lease_until <= asyncq.now() ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED))
 RETURNING seq, id, kind, target, encode(body, 'base64') AS body
 
+-- name: outbox_free_in
+SELECT min(lease_until) - asyncq.now() AS free_in FROM asyncq.outbox
+
 -- name: outbox_done
 DELETE FROM asyncq.outbox WHERE id = ANY ($1::text[])
 
