@@ -151,8 +151,8 @@ class PostgresDriver(Inspection, Installation, Joining):
                     "turn", op, *values, asked, view.heads, view.leases_from, most, self._lease, alone
                 )
             except Told as told:
-                rows = await self._link.run("turned", op, asked)
-                return json.loads(told.answer or "[]"), reserved_again(rows, op)
+                rows, ahead = await self._link.run("turned", op, asked), await self._link.run("ahead", asked, None, 0)
+                return json.loads(told.answer or "[]"), reserved_again(rows, op, ahead[0], alone=alone)
             self._heads.learn(asked, view, row)
             if row["reclaimed"]:
                 self._ringer.ring({f"h:{queue}" for queue in asked})

@@ -84,14 +84,15 @@ END $$
 
 -- name: turn
 -- Ends attempts, then leases due jobs with _op as their token; `stale` has the places (from 1) of ends that were
--- refused, those that go back after those that are over. An idle look writes nothing.
+-- refused, those that go back after those that are over. An idle look writes nothing; with _again it asks, too,
+-- whether this call ran before and leased what there was.
 -- _heads says for each queue where its living part begins, as far as the caller knows: what lies before are dead rows,
 -- through which each look would have to walk. NULL looks at all; so does a _leases_from of 0, and with NULL leases are
 -- not looked at.
 CREATE OR REPLACE FUNCTION asyncq.turn(
     _op text, _ids text[], _tokens text[], _back_ids text[], _back_tokens text[], _delays bigint[], _counts int[],
     _bodies bytea[], _effects text, _queues text[], _heads bigint[], _leases_from bigint, _limit int, _lease bigint,
-    _alone boolean, OUT o_now bigint, OUT stale int[], OUT suspects boolean, OUT wait bigint, OUT reclaimed int,
+    _alone boolean, _again boolean, OUT o_now bigint, OUT stale int[], OUT suspects boolean, OUT wait bigint, OUT reclaimed int,
     OUT heads bigint[], OUT o_found int[], OUT o_ids text[], OUT o_names text[], OUT o_attempts int[],
     OUT o_exceptions int[], OUT o_crashes int[], OUT o_bodies bytea[], OUT o_groups text[], OUT o_tags text[],
     OUT o_keys text[]
@@ -185,7 +186,7 @@ BEGIN
             SELECT 1 FROM asyncq.jobs
             WHERE queue = ANY (_queues) AND token IS NULL AND crashes >= 2 AND due <= o_now);
     END IF;
-    IF _op IS NOT NULL AND (_ids IS NOT NULL OR _back_ids IS NOT NULL OR o_ids IS NOT NULL) THEN
+    IF _op IS NOT NULL AND (_again OR _ids IS NOT NULL OR _back_ids IS NOT NULL OR o_ids IS NOT NULL) THEN
         INSERT INTO asyncq.ops (id, at, answer) VALUES (_op, o_now, array_to_json(stale)::text);
     END IF;
 END $$

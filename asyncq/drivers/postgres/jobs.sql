@@ -4,7 +4,10 @@
 SELECT * FROM asyncq.push($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- name: turn
-SELECT * FROM asyncq.turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+SELECT * FROM asyncq.turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, false)
+
+-- name: turn_again
+SELECT * FROM asyncq.turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, true)
 
 -- name: turned
 -- What a call leased that ran before, in its order.

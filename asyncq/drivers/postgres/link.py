@@ -7,7 +7,8 @@ import json
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import chain, repeat
 from typing import Any, Final, TypeVar
 
 from asyncq.drivers.postgres.connections import Connections
@@ -62,9 +63,9 @@ class Link:
         Raises:
             Told: an earlier try ran.
         """
-        statement = self.sql[name]
+        statements = _first(self.sql[name], self.sql.again(name))
         try:
-            return (await self.persist(lambda: self._connections.fetch(statement, values, more)))[0]
+            return (await self.persist(lambda: self._connections.fetch(next(statements), values, more)))[0]
         except _Ran:
             raise Told((await self.run("op", values[0]))[0][0]) from None
 
@@ -73,9 +74,10 @@ class Link:
 
         Its rows hold texts, numbers and truth values.
         """
-        statement, op = self.sql.once(name, len(values)), new_id()
+        statements = _first(*(self.sql.once(name, len(values), again=again) for again in (False, True)))
+        op = new_id()
         try:
-            rows = await self.persist(lambda: self._connections.fetch(statement, (*values, op)))
+            rows = await self.persist(lambda: self._connections.fetch(next(statements), (*values, op)))
         except _Ran:
             answer = (await self.run("op", op))[0][0]
             return [tuple(row.values()) for row in json.loads(answer or "[]")]
@@ -116,6 +118,11 @@ class Link:
     async def close(self) -> None:
         """Close the connections."""
         await self._connections.close()
+
+
+def _first(first: str, then: str) -> Iterator[str]:
+    """Give the statement of the first try, and then that of all others."""
+    return chain((first,), repeat(then))
 
 
 class _Ran(Exception):

@@ -20,10 +20,17 @@ ON CONFLICT (key) DO UPDATE SET value = CASE WHEN meta.key = 'schema' THEN exclu
 SELECT answer FROM asyncq.ops WHERE id = $1
 
 -- name: keep
--- Runs a statement and keeps its rows; where its operation is known already, all of that is undone.
+-- Runs a statement and keeps its rows; one that has none did nothing.
 WITH answer AS ($statement),
     told AS (INSERT INTO asyncq.ops (id, at, answer)
-        SELECT $op, asyncq.now(), (SELECT coalesce(json_agg(answer), '[]') FROM answer)::text)
+        SELECT $op, asyncq.now(), (SELECT json_agg(answer) FROM answer)::text WHERE EXISTS (SELECT FROM answer))
+SELECT * FROM answer
+
+-- name: keep_again
+-- Runs it once more: where its operation is known already, all of this is undone.
+WITH answer AS ($statement),
+    told AS (INSERT INTO asyncq.ops (id, at, answer)
+        SELECT $op, asyncq.now(), (SELECT json_agg(answer) FROM answer)::text)
 SELECT * FROM answer
 
 -- name: facts

@@ -32,17 +32,21 @@ class Sql:
 
     def __init__(self, schema: str) -> None:
         self._statements = statements(schema)
-        self._once: dict[str, str] = {}
+        self._once: dict[tuple[str, bool], str] = {}
 
     def __getitem__(self, name: str) -> str:
         return self._statements[name]
 
-    def once(self, name: str, values: int) -> str:
+    def again(self, name: str) -> str:
+        """Return the statement by which a call is sent again."""
+        return self._statements.get(f"{name}_again", self._statements[name])
+
+    def once(self, name: str, values: int, *, again: bool = False) -> str:
         """Return a statement that keeps its answer; one more value, after its own, names the operation."""
-        if name not in self._once:
-            keep = self._statements["keep"].replace("$op", f"${values + 1}::text")
-            self._once[name] = keep.replace("$statement", self._statements[name])
-        return self._once[name]
+        if (name, again) not in self._once:
+            keep = self._statements["keep_again" if again else "keep"].replace("$op", f"${values + 1}::text")
+            self._once[name, again] = keep.replace("$statement", self._statements[name])
+        return self._once[name, again]
 
 
 @cache

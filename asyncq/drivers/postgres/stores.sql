@@ -17,7 +17,7 @@ WHERE key = $1 AND owner = $2 AND (until IS NULL OR until > asyncq.now()) RETURN
 SELECT owner FROM asyncq.locks WHERE key = $1 AND (until IS NULL OR until > asyncq.now())
 
 -- name: lock_force
-DELETE FROM asyncq.locks WHERE key = $1
+DELETE FROM asyncq.locks WHERE key = $1 RETURNING 1 AS one
 
 -- name: limit_hit
 SELECT allowed, remaining, retry_after FROM asyncq.limit_hit($1, $2, $3)
@@ -26,7 +26,7 @@ SELECT allowed, remaining, retry_after FROM asyncq.limit_hit($1, $2, $3)
 SELECT allowed, remaining, retry_after FROM asyncq.limit_state($1, $2)
 
 -- name: limit_clear
-DELETE FROM asyncq.limits WHERE key = $1
+DELETE FROM asyncq.limits WHERE key = $1 RETURNING 1 AS one
 
 -- name: slot_take
 SELECT allowed, remaining, retry_after FROM asyncq.slot_take($1, $2, $3, $4)
@@ -42,7 +42,7 @@ RETURNING 1 AS one
 DELETE FROM asyncq.slots WHERE name = $1 AND owner = $2 AND until > asyncq.now() RETURNING 1 AS one
 
 -- name: slot_clear
-DELETE FROM asyncq.slots WHERE name = $1
+DELETE FROM asyncq.slots WHERE name = $1 RETURNING 1 AS one
 
 -- name: signal_put
 INSERT INTO asyncq.signals (name, value, at, until)
@@ -75,7 +75,7 @@ DELETE FROM asyncq.results WHERE id = ANY ($1::text[])
 DELETE FROM asyncq.results WHERE until <= asyncq.now() RETURNING 1 AS one
 
 -- name: failed_add
-SELECT asyncq.failed_add(ARRAY(SELECT jsonb_array_elements($1::text::jsonb)))
+SELECT asyncq.failed_add(ARRAY(SELECT jsonb_array_elements($1::text::jsonb)))::text AS done
 
 -- name: failed_get
 SELECT id, connection, queue, name, body, error, traceback, failed_at, attempts, exceptions, crashes, grp, tags
@@ -97,14 +97,13 @@ DELETE FROM asyncq.failed WHERE failed_at < asyncq.now() - $1::bigint RETURNING 
 
 -- name: outbox_put
 INSERT INTO asyncq.outbox (id, kind, target, body) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[])
-ON CONFLICT (id) DO NOTHING
+ON CONFLICT (id) DO NOTHING RETURNING 1 AS one
 
 -- name: outbox_take
-WITH taken AS (
-    UPDATE asyncq.outbox SET lease_until = asyncq.now() + $2::bigint WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM asyncq.outbox WHERE lease_until <= asyncq.now() ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED))
-    RETURNING seq, id, kind, target, body)
-SELECT id, kind, target, body FROM taken ORDER BY seq
+-- Its rows may be kept as JSON, which holds no bytes; whoever reads them puts them in their order.
+UPDATE asyncq.outbox SET lease_until = asyncq.now() + $2::bigint WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM asyncq.outbox WHERE lease_until <= asyncq.now() ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED))
+RETURNING seq, id, kind, target, encode(body, 'base64') AS body
 
 -- name: outbox_free_in
 SELECT min(lease_until) - asyncq.now() AS free_in FROM asyncq.outbox

@@ -181,9 +181,13 @@ def reserved(row: Any, queues: Sequence[str], token: str) -> Reserved:
     return Reserved(tuple(_reservation(column, token, at) for column in columns), row["suspects"], due)
 
 
-def reserved_again(rows: Sequence[Any], token: str) -> Reserved:
-    """Return what a call leased that ran before: its jobs alone, and the next look tells the rest."""
-    return Reserved(tuple(_reservation(tuple(row)[:-1], token, row["at"] / MICRO) for row in rows))
+def reserved_again(rows: Sequence[Any], token: str, ahead: Any, *, alone: bool) -> Reserved:
+    """Return what a call leased that ran before, and what a look tells of the others."""
+    now, due, suspect = ahead["now"], ahead["due"], ahead["suspect"]
+    items = tuple(_reservation(tuple(row)[:-1], token, row["at"] / MICRO) for row in rows)
+    waits = suspect is not None and suspect <= now
+    soonest = min((at for at in (due, None if waits else suspect) if at is not None), default=now)
+    return Reserved(items, waits and not alone, (soonest - now) / MICRO if soonest > now else None)
 
 
 def _reservation(column: tuple[Any, ...], token: str, at: float) -> Reservation:

@@ -34,13 +34,13 @@ async def test_rows_come_back_as_they_were_written_oldest_first(backend: Backend
 
 
 async def test_a_row_that_was_taken_is_not_taken_again_within_its_lease(backend: Backend, outbox: Outbox) -> None:
-    await outbox.put([row("a"), row("b"), row("c")])
-    assert ids(await outbox.take(limit=2, lease=backend.unit)) == ["a", "b"]
     async with backend.fresh() as other:
+        await outbox.put([row("a"), row("b"), row("c")])
+        assert ids(await outbox.take(limit=2, lease=backend.unit)) == ["a", "b"]
         assert ids(await there(other.stores.outbox).take(limit=2, lease=backend.unit)) == ["c"]
-    await backend.turn(backend.unit - 0.05)
+    await backend.turn(backend.unit / 3)
     assert list(await outbox.take(limit=9, lease=backend.unit)) == []
-    await backend.turn(0.06)
+    await backend.turn(backend.unit * 2 / 3 + 0.01)
     assert ids(await outbox.take(limit=9, lease=backend.unit)) == ["a", "b", "c"]
 
 

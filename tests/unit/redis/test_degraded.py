@@ -26,11 +26,12 @@ from asyncq.payload import Done, Settlement
 from asyncq.testing.conformance.jobs import job, push, reserve, settle
 from asyncq.worker import control
 from tests.behaviour.looking import empty, eventually, failed_jobs
+from tests.support.changes import PLANS, create, grow, push_many, push_three
 from tests.support.redis import RedisServer
 from tests.support.redis.binaries import Flavour
 from tests.support.redis.proxy import RedisProxy
 from tests.support.redis.wire import call
-from tests.unit.redis.changes import PLANS, create, dump, grow, outcome_of, push_many, push_three, scene_of
+from tests.unit.redis.scenes import dump, outcome_of, scene_of
 
 FLAVOURS: list[Flavour] = ["valkey", "redis", "redis6"]
 QUICK = "timeout=0.5&retry_for=0.3"

@@ -21,26 +21,24 @@ from asyncq.errors import BrokerUnavailable
 from asyncq.payload import Done, Settlement
 from asyncq.testing.conformance.backend import eventually
 from asyncq.testing.conformance.jobs import job, there
-from tests.support.redis import RedisServer
-from tests.support.redis.proxy import RedisProxy
-from tests.unit.redis.changes import (
+from tests.support.changes import (
     LONG,
     PLANS,
     Plan,
-    dump,
     force,
     hand_back,
-    outcome_of,
     reserve_all,
     reserve_alone,
     reserve_beside_a_suspect,
     reserve_two,
-    scene_of,
     settle_plain,
     settle_released,
     settle_with_all_effects,
     turn,
 )
+from tests.support.redis import RedisServer
+from tests.support.redis.proxy import RedisProxy
+from tests.unit.redis.scenes import dump, outcome_of, scene_of
 
 [FORCE] = [plan for plan in PLANS if plan.call is force]
 SETTLING = {turn, settle_with_all_effects, settle_plain, settle_released, hand_back}

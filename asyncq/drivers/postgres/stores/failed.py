@@ -24,7 +24,7 @@ class PostgresFailed:
     async def add(self, jobs: Sequence[FailedJob], /) -> None:
         """Keep the jobs; a later record of the same id replaces the earlier one."""
         if jobs:
-            await self._link.run("failed_add", as_json([failed_fields(job) for job in jobs]))
+            await self._link.once("failed_add", as_json([failed_fields(job) for job in jobs]))
 
     async def get(self, ids: Sequence[str], /) -> Sequence[FailedJob]:
         """Return the records among these ids, in their order."""

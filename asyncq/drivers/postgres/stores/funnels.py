@@ -35,7 +35,7 @@ class PostgresFunnels:
 
     async def clear(self, key: str, /) -> None:
         """Free all slots."""
-        await self._link.run("slot_clear", _name(key))
+        await self._link.once("slot_clear", _name(key))
 
 
 def _name(key: str) -> str:

@@ -33,8 +33,8 @@ class PostgresLimits:
 
     async def clear(self, key: str, /) -> None:
         """Forget the windows of both kinds."""
-        await self._link.run("limit_clear", stored(key))
-        await self._link.run("slot_clear", _log(key))
+        await self._link.once("limit_clear", stored(key))
+        await self._link.once("slot_clear", _log(key))
 
 
 def _log(key: str) -> str:

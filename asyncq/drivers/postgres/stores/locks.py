@@ -34,4 +34,4 @@ class PostgresLocks:
 
     async def force(self, key: str, /) -> None:
         """Free the lock, whoever holds it."""
-        await self._link.run("lock_force", stored(key))
+        await self._link.once("lock_force", stored(key))

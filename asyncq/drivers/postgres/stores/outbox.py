@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -34,14 +35,13 @@ class PostgresOutbox:
             [row.target for row in rows],
             [row.body for row in rows],
         ]
-        await self._link.run("outbox_put", *columns)
+        await self._link.once("outbox_put", *columns)
         self._ringer.ring({"o:"})
 
     async def take(self, *, limit: int, lease: float) -> Sequence[OutboxRow]:
         """Lease the oldest rows for so many seconds."""
-        # A take whose answer was lost leaves its rows leased, and they are taken again after that.
-        rows = await self._link.run("outbox_take", max(0, limit), micros(lease))
-        return [OutboxRow(row[0], row[1], row[2], row[3]) for row in rows]
+        rows = await self._link.once("outbox_take", max(0, limit), micros(lease))
+        return [OutboxRow(id, kind, target, b64decode(body)) for _, id, kind, target, body in sorted(rows)]
 
     async def wait(self, *, timeout: float) -> None:
         """Return when there may be a row to take, or after `timeout` seconds."""

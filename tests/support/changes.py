@@ -1,40 +1,38 @@
-"""Every call of the Redis driver that changes something, with what stands before it, and a look at all it changed."""
+"""Every call of a driver that changes something, with what stands before it."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asyncq.config import Connection
-from asyncq.contracts import Clearable, Driver, Findable, Turning
+from asyncq.contracts import Clearable, Driver, Findable, Keeper, Turning
 from asyncq.drivers import connect
 from asyncq.payload import Done, Effects, Failed, Released, Reservation, Reserved, Settlement
 from asyncq.records import BatchRecord, BatchStrike, OutboxRow, StoredResult
 from asyncq.testing.conformance.jobs import failed_job, job, push, reserve, settle, there, unique_job
-from tests.support.redis import RedisServer
 
 __all__ = [
     "LONG",
     "PLANS",
     "Plan",
     "Scene",
+    "Step",
+    "add_failed",
     "create",
-    "dump",
     "force",
     "grow",
     "hand_back",
-    "outcome_of",
+    "plain",
     "push_many",
     "push_three",
     "reserve_all",
     "reserve_alone",
     "reserve_beside_a_suspect",
     "reserve_two",
-    "scene_of",
     "settle_plain",
     "settle_released",
     "settle_with_all_effects",
@@ -43,12 +41,12 @@ __all__ = [
 
 LONG = 1_000_000.0
 CHUNK = 500
-"""Jobs that one script moves; with one more a call takes two."""
+"""Jobs that one script of Redis moves; with one more a call takes two."""
 
 
 @dataclass
 class Scene:
-    """Where one call plays: an empty server, and what was prepared there."""
+    """Where one call plays: an empty store, and what was prepared there."""
 
     driver: Driver
     url: str
@@ -185,13 +183,21 @@ async def clear(scene: Scene) -> Any:
 
 
 async def keeper_extend(scene: Scene) -> Any:
-    with scene.driver.keeper() as keeper:
-        return await asyncio.to_thread(keeper.extend, [*scene.held, _stale(scene)])
+    return await _keep(scene, lambda keeper: keeper.extend([*scene.held, _stale(scene)]))
 
 
 async def keeper_settle(scene: Scene) -> Any:
-    with scene.driver.keeper() as keeper:
-        return await asyncio.to_thread(keeper.settle, [_ending(scene), Settlement(_stale(scene), Done())])
+    return await _keep(scene, lambda keeper: keeper.settle([_ending(scene), Settlement(_stale(scene), Done())]))
+
+
+async def _keep(scene: Scene, call: Callable[[Keeper], Any]) -> Any:
+    """Use a keeper in a thread of its own, from its start to its end."""
+
+    def kept() -> Any:
+        with scene.driver.keeper() as keeper:
+            return call(keeper)
+
+    return await asyncio.to_thread(kept)
 
 
 def _ending(scene: Scene) -> Settlement:
@@ -375,53 +381,7 @@ PLANS = [
 ]
 
 
-# --- playing ---------------------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def scene_of(plan: Plan, url: str, server: RedisServer) -> AsyncGenerator[Scene]:
-    server.command("FLUSHALL")
-    """Empty the server, prepare what stands before the call, and let the server forget the scripts."""
-    url = f"{url}{'&' if '?' in url else '?'}prefix=t"
-    async with connect(Connection(url)) as driver:
-        scene = Scene(driver, url)
-        await plan.prepare(scene)
-        server.command("SCRIPT", "FLUSH")
-        yield scene
-
-
-async def outcome_of(plan: Plan, scene: Scene, server: RedisServer) -> tuple[str, dict[str, Any]]:
-    """What the call answered, and all that the server holds then; instants and tokens are like any others."""
-    answer = await plan.call(scene)
-    return _plain(repr(answer)), dump(server)
-
-
-def dump(server: RedisServer) -> dict[str, Any]:
-    """All keys but the memory of calls, in one round trip: whether a key lives for ever, and what it holds."""
-    return {key: (ttl >= 0, _content(kind, found)) for key, kind, ttl, found in server.command("EVAL", _ALL, 0)}
-
-
-_ALL = """
-local all = {}
-local looks = { string = { 'GET' }, hash = { 'HGETALL' }, set = { 'SMEMBERS' }, list = { 'LRANGE', '0', '-1' },
-  zset = { 'ZRANGE', '0', '-1', 'WITHSCORES' } }
-for _, key in ipairs(redis.call('KEYS', '*')) do
-  if not string.find(key, ':op:', 1, true) then
-    local kind = redis.call('TYPE', key).ok
-    local look = looks[kind]
-    all[#all + 1] = { key, kind, redis.call('TTL', key), redis.call(look[1], key, unpack(look, 2)) }
-  end
-end
-return all
-"""
-
-
-def _content(kind: str, found: Any) -> Any:
-    if kind in {"hash", "zset"}:
-        return sorted(map(_plain, map(repr, zip(found[::2], found[1::2], strict=True))))
-    return _plain(found) if kind == "string" else sorted(map(_plain, found))
-
-
-def _plain(text: str) -> str:
-    text = re.sub(r"[0-9a-f]{32}", "TOKEN", text)
+def plain(text: str) -> str:
+    """Make instants and tokens like any others."""
+    text = re.sub(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "TOKEN", text)
     return re.sub(r"\d{16}|\d{10}\.\d+|next_due=\d+\.\d+", "TIME", text)
