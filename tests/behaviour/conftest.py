@@ -9,7 +9,7 @@ import pytest
 from asyncq import AsyncQ
 from tests.contract.backends import backend_on, params_of, problem_of
 from tests.support.apps import no_other_app
-from tests.support.redis.shared import Shared
+from tests.support.shared import Shared
 
 __all__ = ["no_other_app"]
 

@@ -12,7 +12,7 @@ import pytest
 from asyncq.drivers import SCHEMES
 from asyncq.testing.conformance import Backend
 from tests.contract.traits import ROWS
-from tests.support.redis.shared import Shared
+from tests.support.shared import Shared
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet

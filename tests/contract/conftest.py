@@ -10,7 +10,7 @@ import asyncq.drivers
 from asyncq.testing.conformance import Backend
 from asyncq.testing.conformance.fixtures import NEEDS, driver, only_what_is_promised
 from tests.contract.backends import backend_on, params_of, problem_of
-from tests.support.redis.shared import Shared
+from tests.support.shared import Shared
 
 __all__ = ["backend", "driver", "only_what_is_promised", "pytest_configure", "pytest_generate_tests"]
 

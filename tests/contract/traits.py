@@ -27,7 +27,7 @@ class Row:
     histories: int = 0
     """How many random histories are compared with the model; 0 where the time cannot be turned."""
     server: str = ""
-    """Which of the shared servers it needs (`tests/support/redis/shared.py`); none by default."""
+    """Which of the shared servers it needs (`tests/support/shared.py`); none by default."""
     scheme: str = ""
     """The scheme of its URL, if that is not its name in the table."""
 
@@ -60,6 +60,6 @@ ROWS = {
     "redis": _redis("redis", server="redis"),
     "redis-cluster": _redis("redis+cluster", server="redis-cluster", clustered=True),
     "redis-sentinel": _redis("redis+sentinel", server="redis-sentinel"),
-    # Its user may touch only keys that begin so; see the rules in tests/support/redis/shared.py.
+    # Its user may touch only keys that begin so; see the rules in tests/support/redis/starts.py.
     "redis-acl": _redis("redis", server="redis-acl", prefix="acl-"),
 }

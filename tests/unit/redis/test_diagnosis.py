@@ -15,7 +15,7 @@ from tests.cli.projects import project_with
 from tests.contract.traits import ROWS
 from tests.support.redis import RedisServer
 from tests.support.redis.binaries import Flavour
-from tests.support.redis.shared import Shared
+from tests.support.shared import Shared
 
 NOTHING_KEPT = "it keeps no log on its disk: its death takes back jobs that were accepted"
 ON_DISK = "`CONFIG SET appendonly yes`, and in the server's file"

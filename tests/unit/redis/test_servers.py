@@ -13,9 +13,10 @@ from hiredis import ReplyError
 
 from tests.support.redis import RedisCluster, RedisSentinel, RedisServer
 from tests.support.redis.binaries import FLAVOUR, Flavour, require
-from tests.support.redis.shared import OWN_URL, SECRET, USER, Shared
+from tests.support.redis.starts import OWN_URL, SECRET, USER
 from tests.support.redis.wire import call
 from tests.support.root import ROOT
+from tests.support.shared import Shared
 from tests.support.waiting import until
 
 FLAVOURS: list[Flavour] = ["valkey", "redis", "redis6"]
