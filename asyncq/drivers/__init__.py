@@ -32,6 +32,7 @@ SCHEMES = {
         ),
         "asyncq.drivers.redis:RedisDriver",
     ),
+    **dict.fromkeys(("postgresql", "postgres"), "asyncq.drivers.postgres:PostgresDriver"),
     "sync": "asyncq.drivers.sync:SyncDriver",
     "null": "asyncq.drivers.null:NullDriver",
 }
@@ -39,8 +40,8 @@ SCHEMES = {
 GROUP = "asyncq.drivers"
 """Entry points by which packages bring drivers of their own."""
 
-_EXTRAS = {"asyncq.drivers.redis": "redis"}
-"""Libraries that a driver needs, which is also the name of the extra that brings them."""
+_EXTRAS = {"asyncq.drivers.redis": ("redis", "redis"), "asyncq.drivers.postgres": ("asyncpg", "postgres")}
+"""The library that a driver needs, and the extra that brings it."""
 _TAKES_CLIENT = "asyncq.drivers.redis:"
 
 
@@ -83,9 +84,9 @@ def _imported(module: str, scheme: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(module)
-        if extra is None or (error.name or "").partition(".")[0] != extra:
+        library, extra = _EXTRAS.get(module, (None, None))
+        if library is None or (error.name or "").partition(".")[0] != library:
             raise
         raise MissingDependency(
-            f"{scheme}:// needs the library {extra}, which is not installed: pip install 'asyncq[{extra}]'"
+            f"{scheme}:// needs the library {library}, which is not installed: pip install 'asyncq[{extra}]'"
         ) from error

@@ -44,6 +44,18 @@ def _redis(scheme: str, *, server: str, prefix: str = "t-", clustered: bool = Fa
     )
 
 
+def _postgres(server: str, *, options: str = "", wake_latency: float = 0.05) -> Row:
+    """PostgreSQL promises the same on each of its versions; without notifications it is looked at instead."""
+    return Row(
+        url=f"{{server}}?prefix=t_{{name}}{options}",
+        traits=Traits(wake_latency=wake_latency),
+        promises=FEATURES | STORES | WORDS | {"installable", "running"},
+        lease=1.0,
+        server=server,
+        scheme="postgresql",
+    )
+
+
 ROWS = {
     "memory": Row(
         url="memory://{name}",
@@ -58,6 +70,12 @@ ROWS = {
         histories=40,
     ),
     "redis": _redis("redis", server="redis"),
+    "postgres": _postgres("postgres"),
+    "postgres-15": _postgres("postgres-15"),
+    "postgres-16": _postgres("postgres-16"),
+    "postgres-17": _postgres("postgres-17"),
+    "postgres-18": _postgres("postgres-18"),
+    "postgres-bouncer": _postgres("postgres-bouncer", options="&pgbouncer=true", wake_latency=0.6),
     "redis-cluster": _redis("redis+cluster", server="redis-cluster", clustered=True),
     "redis-sentinel": _redis("redis+sentinel", server="redis-sentinel"),
     # Its user may touch only keys that begin so; see the rules in tests/support/redis/starts.py.

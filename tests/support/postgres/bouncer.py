@@ -84,7 +84,7 @@ class PgBouncer(PrivateServer):
 
 def _require() -> list[str]:
     """Find the program on PATH or unpacked in `.servers`; where there is none the test is skipped, in CI it fails."""
-    return next(filter(_works, [_on_path(), _unpacked()]), []) or unavailable(
+    return next(filter(_works, [_on_path(), _unpacked()]), None) or unavailable(
         "PgBouncer", "not on PATH, not in .servers (try: make servers; it needs apt-get)"
     )
 

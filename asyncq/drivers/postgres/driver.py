@@ -1,0 +1,190 @@
+"""The driver that keeps its jobs in a PostgreSQL database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from asyncq.clock import Clock
+from asyncq.config import Settings
+from asyncq.drivers.ends import first_ends
+from asyncq.drivers.postgres import leasing
+from asyncq.drivers.postgres.diagnosis import diagnose
+from asyncq.drivers.postgres.ears import Ears
+from asyncq.drivers.postgres.inspection import Inspection
+from asyncq.drivers.postgres.installation import Installation
+from asyncq.drivers.postgres.joining import Joining
+from asyncq.drivers.postgres.keeper import PostgresKeeper
+from asyncq.drivers.postgres.leasing import new_token, stale_of
+from asyncq.drivers.postgres.link import Link, Told
+from asyncq.drivers.postgres.micros import MICRO, micros
+from asyncq.drivers.postgres.options import REMEMBERED, options_of
+from asyncq.drivers.postgres.ringer import Ringer
+from asyncq.drivers.postgres.schema import Sql
+from asyncq.drivers.postgres.stores import stores_of
+from asyncq.drivers.postgres.waiting import wait_for_jobs
+from asyncq.drivers.postgres.wire import ends, pushed, reserved, reserved_again, rung_by
+from asyncq.drivers.unanswered import Lost, Unanswered
+from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, Traits
+from asyncq.records import Fact
+
+__all__ = ["PostgresDriver"]
+
+SWEEP_SECONDS: Final = 10.0
+"""How often a worker forgets what is over, such as the answers of calls."""
+PUSHED_AT_ONCE: Final = 5000
+"""Jobs in one statement: more would make one that runs longer than a call may."""
+
+
+class PostgresDriver(Inspection, Installation, Joining):
+    """Jobs in one schema of a database. Each call is one statement, and one transaction of its own."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.name = settings.name
+        self.lease = settings.lease
+        self._options = options_of(settings)
+        heard = self._options.listen is not None
+        self.traits = Traits() if heard else Traits(wake_latency=self._options.poll + 0.1)
+        self._lease = micros(settings.lease)
+        self._link = Link(self._options, Sql(self._options.schema))
+        self._ears = Ears(self._options)
+        self._ringer = Ringer(lambda topics: self._link.run("ring", topics), self._ears)
+        self._unanswered = Unanswered[None](self._recover)
+        self.stores = stores_of(self._link, self._ears, self._ringer)
+
+    async def __aenter__(self) -> Self:
+        self._link.open()
+        self._ringer.open()
+        try:
+            await self._greet()
+        except BaseException:
+            await self._link.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        await self._ringer.close()
+        await self._ears.close()
+        await self._link.close()
+
+    async def run(self) -> None:
+        """Forget what is over, now and then."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            await self._sweep()
+
+    async def push(self, envelopes: Sequence[Envelope], /) -> Sequence[Pushed]:
+        """Store the envelopes: all of them or none."""
+        answers = [Pushed(envelope.id, True) for envelope in envelopes]
+        if not envelopes:
+            return answers
+        # Keys in one order in all calls, so that two of them never wait for each other in a circle.
+        order = _order(envelopes)
+        for place, holder in await self._push([envelopes[at] for at in order]):
+            answers[order[place - 1]] = Pushed(holder, False)
+        self._ringer.ring({f"q:{envelope.queue}" for envelope in envelopes})
+        return answers
+
+    async def _push(self, envelopes: Sequence[Envelope]) -> list[tuple[int, str]]:
+        try:
+            row = await self._link.call("push", new_token(), *pushed(envelopes))
+            places, holders = row["places"], row["holders"]
+        except Told as told:
+            places, holders = json.loads(told.answer or "[[],[]]")
+        return list(zip(places, holders, strict=True))
+
+    async def reserve(self, queues: Sequence[str], /, *, limit: int, alone: bool = False) -> Reserved:
+        """Lease up to `limit` due jobs, and never wait for one."""
+        return (await self._turn([], queues, limit, alone=alone))[1]
+
+    async def wait(self, queues: Sequence[str], /, *, timeout: float) -> None:
+        """Return when a job of these queues may be reserved, or after `timeout` seconds."""
+        await wait_for_jobs(self._link, self._ears, queues, timeout)
+
+    async def settle(self, settlements: Sequence[Settlement], /) -> Sequence[Reservation]:
+        """End attempts with all their effects; returns those that were stale."""
+        await self._unanswered.clear()
+        first, late = first_ends(settlements)
+        left, op = self._unanswered.unsettled(first), new_token()
+        if not left:
+            return late
+        lost = Lost(op, None, left, (), "")
+        stale = await self._unanswered.run(lost, leasing.settle(self._link, left, op))
+        self._ended(first, left)
+        return [*stale, *late]
+
+    async def turn(
+        self, settlements: Sequence[Settlement], queues: Sequence[str], /, *, limit: int
+    ) -> tuple[Sequence[Reservation], Reserved]:
+        """Settle, then reserve, in one statement."""
+        first, late = first_ends(settlements)
+        stale, found = await self._turn(first, queues, limit, alone=False)
+        return [*stale, *late], found
+
+    async def _turn(
+        self, first: Sequence[Settlement], queues: Sequence[str], limit: int, *, alone: bool
+    ) -> tuple[list[Reservation], Reserved]:
+        await self._unanswered.clear()
+        left, asked, op = self._unanswered.unsettled(first), list(dict.fromkeys(queues)), new_token()
+        ordered, values = ends(left)
+
+        async def attempt() -> tuple[list[int], Reserved]:
+            try:
+                row = await self._link.call(
+                    "turn", op, *values, asked, 1 if alone else max(0, limit), self._lease, alone
+                )
+                return row["stale"], reserved(row, asked, op)
+            except Told as told:
+                rows = await self._link.run("turned", op, asked)
+                return json.loads(told.answer or "[]"), reserved_again(rows, op)
+
+        places, found = await self._unanswered.run(Lost(op, None, left, asked, ""), attempt())
+        self._ended(first, left)
+        return stale_of(ordered, places), found
+
+    def _ended(self, first: Sequence[Settlement], told: Sequence[Settlement]) -> None:
+        self._unanswered.forget(first)
+        if topics := rung_by(told):
+            self._ringer.ring(topics)
+
+    async def _recover(self, lost: Lost[None]) -> Sequence[Reservation] | None:
+        """Learn what became of a call, and give back what it leased."""
+        row = (await self._link.run("recover", lost.token, list(lost.leased_from)))[0]
+        if not row["ran"] or row["answer"] is None:
+            return None
+        ordered, _ = ends(lost.settlements)
+        self._ringer.ring({f"q:{queue}" for queue in lost.leased_from})
+        return stale_of(ordered, json.loads(row["answer"]))
+
+    async def extend(self, reservations: Sequence[Reservation], /) -> Sequence[Reservation]:
+        """Restart the full lease of each; returns those that were lost."""
+        return await leasing.extend(self._link, reservations, self._lease, {})
+
+    async def facts(self) -> Sequence[Fact]:
+        """Return what the server says of itself."""
+        return await diagnose(self._link)
+
+    def keeper(self) -> PostgresKeeper:
+        """Make a keeper with a connection of its own."""
+        link = Link(self._options, self._link.sql)
+        return PostgresKeeper(link, self._lease, self._unanswered.leasing)
+
+    async def _sweep(self) -> None:
+        more = True
+        while more:
+            more = (await self._link.run("sweep", round(2 * REMEMBERED * MICRO)))[0][0]
+
+
+def _order(envelopes: Sequence[Envelope]) -> Sequence[int]:
+    """Return places in the order of their unique keys; of equal keys the first stays first."""
+    places = range(len(envelopes))
+    if sum(envelope.unique is not None for envelope in envelopes) < 2:
+        return places
+    if len({envelope.id for envelope in envelopes}) < len(envelopes):
+        return places  # of two with one id the first must be written first
+    return sorted(places, key=lambda place: unique.key if (unique := envelopes[place].unique) else "")

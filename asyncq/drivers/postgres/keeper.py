@@ -1,0 +1,50 @@
+"""Keeps leases from another thread, over a connection and a loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from asyncq.drivers.ends import first_ends
+from asyncq.drivers.postgres.leasing import extend, settle
+from asyncq.drivers.postgres.link import Link
+from asyncq.payload import Reservation, Settlement
+
+__all__ = ["PostgresKeeper"]
+
+T = TypeVar("T")
+
+
+class PostgresKeeper:
+    """Blocking; used in one thread only. What it changes, others notice by looking."""
+
+    def __init__(self, link: Link, lease: int, under_way: Mapping[str, Sequence[str]]) -> None:
+        self._link = link
+        self._lease = lease
+        self._under_way = under_way
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        self._runner.__enter__()
+        self._link.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self._run(self._link.close())
+        self._runner.__exit__(kind, error, trace)
+
+    def extend(self, reservations: Sequence[Reservation], /) -> Sequence[Reservation]:
+        """Restart leases, also of what was reserved and a blocked loop has not received."""
+        return self._run(extend(self._link, reservations, self._lease, dict(self._under_way)))
+
+    def settle(self, settlements: Sequence[Settlement], /) -> Sequence[Reservation]:
+        """End attempts with all their effects; returns those that were stale."""
+        first, late = first_ends(settlements)
+        return [*self._run(settle(self._link, first)), *late]
+
+    def _run(self, call: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(call)
