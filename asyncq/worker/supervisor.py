@@ -36,6 +36,7 @@ from asyncq.worker.report import Report
 from asyncq.worker.shutdown import Shutdown
 from asyncq.worker.stop import Stop
 from asyncq.worker.suspects import Suspects
+from asyncq.worker.tables import check_tables
 from asyncq.worker.watch import LoopWatch
 
 __all__ = ["SHORTEST_LEASE", "Supervisor"]
@@ -80,6 +81,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Work until a stop was asked for and everything is settled or handed back."""
+        await check_tables(self.driver)
         await self._announcer.tell(WorkerStarting)
         watch = LoopWatch(self.desk, self.stop, self.options.cancel_grace, self._enforce_here, self._tell_blocked)
         self._keeper.watch(watch)

@@ -486,8 +486,9 @@ APPS: dict[str, Mistake] = {
     "an unknown scheme": Mistake(
         made("mysql://host"),
         UnknownDriver,
-        "connection 'default': no driver for mysql://; there are memory://, null://, redis://, redis+cluster://, "
-        "redis+sentinel://, redis+unix://, rediss://, rediss+cluster://, rediss+sentinel://, sqlite://, sync://",
+        "connection 'default': no driver for mysql://; there are memory://, null://, postgres://, "
+        "postgresql://, redis://, redis+cluster://, redis+sentinel://, redis+unix://, rediss://, "
+        "rediss+cluster://, rediss+sentinel://, sqlite://, sync://",
     ),
     "no URL": Mistake(
         made("queue.db"),

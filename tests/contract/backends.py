@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from tests.support.shared import Shared
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
 
-__all__ = ["backend_in", "backend_on", "params_of", "problem_of"]
+__all__ = ["backend_in", "backend_on", "params_of", "problem_of", "with_tables"]
 
 
 def backend_on(servers: Shared, name: str, directory: Path) -> Backend:
@@ -31,6 +32,18 @@ def backend_in(directory: Path, name: str, server: str = "") -> Backend:
     row = ROWS[name]
     url = row.url.format(name=uuid4().hex, path=directory / "queue.db", server=server)
     return Backend(name, url, traits=row.traits, promises=row.promises, lease=row.lease, histories=row.histories)
+
+
+def with_tables(backend: Backend) -> Backend:
+    """Make the tables of a store, where it has some that are made only when that is asked for."""
+    if "installable" in backend.promises:
+        asyncio.run(_install(backend))
+    return backend
+
+
+async def _install(backend: Backend) -> None:
+    async with backend.open():  # which installs
+        return
 
 
 def params_of(names: str) -> list[ParameterSet]:

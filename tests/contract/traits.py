@@ -50,7 +50,7 @@ def _postgres(server: str, *, options: str = "", wake_latency: float = 0.05) -> 
         url=f"{{server}}?prefix=t_{{name}}{options}",
         traits=Traits(wake_latency=wake_latency),
         promises=FEATURES | STORES | WORDS | {"installable", "running"},
-        lease=1.0,
+        lease=1.5,
         server=server,
         scheme="postgresql",
     )

@@ -21,9 +21,15 @@ GONE = 20.0
 # kills the child when the thread ends that started it. The reader is started by a shell between, which ends at once: it
 # is not to be frozen or killed with the program's own children, which may be in sessions of their own.
 _LAUNCH = """
-exec 3<&0; directory=$1; shift
+exec 3<&0; directory=$1 farewell=$2; shift 2
 children() { ps -A -o pid=,ppid= | while read -r pid parent; do [ "$parent" != $$ ] || echo "$pid"; done; }
-( { read -r line <&3 || { kill -STOP $$; kill -9 $(children) $$; rm -rf -- "$directory"; }; } & )
+finish() {
+    kill -STOP $$; kill -9 $(children) $$
+    cd "$directory" && eval "$farewell"
+    # The killed may write for a moment yet.
+    for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$directory" && break; sleep 1; done
+}
+( { read -r line <&3 || finish; } & )
 exec "$@" </dev/null 3<&-
 """
 
@@ -31,12 +37,12 @@ exec "$@" </dev/null 3<&-
 class GuardedProcess:
     """A program that was started; its own session, so that Ctrl-C reaches the tests alone.
 
-    Should the parent die, its directory is removed too.
+    Should the parent die, its directory is removed too, after `farewell`, a line of shell that is run there.
     """
 
-    def __init__(self, command: Sequence[str], directory: Path) -> None:
+    def __init__(self, command: Sequence[str], directory: Path, farewell: str = "") -> None:
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", _LAUNCH, "guard", str(directory), *command],
+            ["/bin/sh", "-c", _LAUNCH, "guard", str(directory), farewell, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

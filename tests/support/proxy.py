@@ -1,29 +1,25 @@
-"""A proxy before a Redis server that fails where a test says."""
+"""A proxy before a server that fails where a test says."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import struct
+from abc import ABC, abstractmethod
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
-import hiredis
-
-from tests.support.redis.wire import pack
-
-__all__ = ["Command", "Fault", "FaultProxy", "Link", "Mode"]
+__all__ = ["Command", "Dialogue", "Fault", "FaultProxy", "Link", "Mode"]
 
 Command = tuple[bytes, ...]
 """A request as a client has sent it: its name, then its arguments."""
 Mode = Literal["pass", "refuse", "blackhole"]
 
 CHUNK = 65536
-_MORE = object()
 
 
 def _any(command: Command) -> bool:
@@ -48,7 +44,19 @@ class Fault:
         return not self.left
 
 
-class FaultProxy:
+class Dialogue(Protocol):
+    """What one client and the server say to each other, in the protocol that they speak."""
+
+    def requests(self, data: bytes) -> Iterable[tuple[Command, bytes]]:
+        """Take what the client has sent; return each command that is complete now, with its bytes."""
+        ...
+
+    def replies(self, data: bytes) -> int:
+        """Take what the server has sent; return how many commands are answered by it to their end."""
+        ...
+
+
+class FaultProxy(ABC):
     """Listens on a port of its own inside `async with` and hands on commands one by one, in their order.
 
     Modes are for all connections: `pass`; `refuse` resets new ones; `blackhole` keeps them open but holds back what
@@ -84,9 +92,13 @@ class FaultProxy:
             await asyncio.wait(self._tasks)
 
     @property
+    @abstractmethod
     def url(self) -> str:
-        """`redis://127.0.0.1:PORT/0`."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        """The server's own with another port, and no password."""
+
+    @abstractmethod
+    def dialogue(self) -> Dialogue:
+        """Begin to listen to one connection."""
 
     @property
     def mode(self) -> Mode:
@@ -108,7 +120,7 @@ class FaultProxy:
     def cut_after(self, number: int, matching: Callable[[Command], bool] = _any) -> Fault:
         """Cut the connection when the server has answered a command, whose reply is swallowed: 1 is the next one.
 
-        Not for a connection that subscribes by RESP2: there, messages cannot be told from replies.
+        What has come of the reply before its end is swallowed too.
         """
         return self._armed(Fault(number, executed=True, matches=matching))
 
@@ -175,6 +187,7 @@ class Link:
         self._proxy = proxy
         self._from_client, self._to_client = client
         self._from_server, self._to_server = server
+        self._dialogue = proxy.dialogue()
         self._swallow: tuple[int, Fault] | None = None
 
     async def run(self) -> None:
@@ -198,15 +211,12 @@ class Link:
         _reset(self._to_client)
 
     async def _requests(self) -> None:
-        parser = hiredis.Reader(notEnoughData=_MORE)
         while data := await self._from_client.read(CHUNK):
-            parser.feed(data)
-            while (request := parser.gets()) is not _MORE:
-                command: Command = tuple(request)
-                if await self._cut_at(command):
+            for command, written in self._dialogue.requests(data):
+                if await self._cut_at(command, written):
                     return
 
-    async def _cut_at(self, command: Command) -> bool:
+    async def _cut_at(self, command: Command, written: bytes) -> bool:
         """Hand on a command unless a fault comes before it; True if this was the last one of this connection."""
         self.commands += 1
         fault = self._proxy.fault_of(command)
@@ -216,25 +226,24 @@ class Link:
             return True
         if fault:
             self._swallow = (self.commands, fault)
-        self._to_server.write(pack(command))
+        self._to_server.write(written)
         await self._to_server.drain()
         if fault:
             await fault.happened.wait()
         return fault is not None
 
     async def _answers(self) -> None:
-        parser = hiredis.Reader(notEnoughData=_MORE)
         while data := await self._from_server.read(CHUNK):
-            parser.feed(data)
-            while (reply := parser.gets()) is not _MORE:
-                self.replies += not isinstance(reply, hiredis.PushNotification)
+            before = self.replies
+            self.replies += self._dialogue.replies(data)
             await self._proxy.pause()
             if self._swallow and self.replies >= self._swallow[0]:
                 # Earlier replies in these bytes are lost with it, as a reset loses all that was not read yet.
                 self._strike(self._swallow[1])
                 return
-            self._to_client.write(data)
-            await self._to_client.drain()
+            if not self._swallow or before < self._swallow[0] - 1:
+                self._to_client.write(data)
+                await self._to_client.drain()
 
     def _strike(self, fault: Fault) -> None:
         self.cut()

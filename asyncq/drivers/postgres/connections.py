@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 
+from asyncq.drivers.postgres.faults import FAILURES
 from asyncq.drivers.postgres.options import Options
 from asyncq.errors import NotOpen
 
 __all__ = ["Connection", "Connections", "connect"]
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+CLOSING: Final = 5.0
+"""Seconds for a connection to stop what still runs on it, and to close."""
+_log = logging.getLogger("asyncq.postgres")
 
 
 async def connect(options: Options, dsn: str | None = None) -> Connection:
@@ -89,7 +94,23 @@ class Connections:
             connection = self._free.pop()
             if not connection.is_closed():
                 return connection
-        return await connect(self._options)
+        return await self._opened()
+
+    async def _opened(self) -> Connection:
+        """Open one in a task of its own: a connection that is given up half open would stay so."""
+        task = asyncio.get_running_loop().create_task(connect(self._options))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._keep(asyncio.get_running_loop().create_task(self._put_by(task)))
+            raise
+
+    async def _put_by(self, opening: asyncio.Task[Connection]) -> None:
+        """Lay a connection that nobody waits for any more to the free ones."""
+        try:
+            self._give_back(await opening)
+        except FAILURES as error:
+            _log.debug("a connection that nobody waited for any more was not made: %s", error)
 
     def _give_back(self, connection: Connection) -> None:
         if self._open and not connection.is_closed():
@@ -101,13 +122,17 @@ class Connections:
         """Close it. A call that was cancelled may still run there: to close tells the server to stop it, and waits."""
         if connection.is_closed():
             return
-        task = asyncio.get_running_loop().create_task(_close(connection))
+        self._keep(asyncio.get_running_loop().create_task(_close(connection)))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        """Hold a task until it is done; `close` waits for it."""
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
 
 async def _close(connection: Connection) -> None:
     try:
-        await connection.close(timeout=1.0)
-    except Exception:  # it is gone, whatever it says
+        await connection.close(timeout=CLOSING)
+    except FAILURES as error:
+        _log.debug("a connection did not close: %s", error)
         connection.terminate()

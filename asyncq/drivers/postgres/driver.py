@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -28,6 +29,7 @@ from asyncq.drivers.postgres.stores import stores_of
 from asyncq.drivers.postgres.waiting import wait_for_jobs
 from asyncq.drivers.postgres.wire import ends, pushed, reserved, reserved_again, rung_by
 from asyncq.drivers.unanswered import Lost, Unanswered
+from asyncq.errors import DriverError
 from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, Traits
 from asyncq.records import Fact
 
@@ -35,8 +37,7 @@ __all__ = ["PostgresDriver"]
 
 SWEEP_SECONDS: Final = 10.0
 """How often a worker forgets what is over, such as the answers of calls."""
-PUSHED_AT_ONCE: Final = 5000
-"""Jobs in one statement: more would make one that runs longer than a call may."""
+_log = logging.getLogger("asyncq.postgres")
 
 
 class PostgresDriver(Inspection, Installation, Joining):
@@ -76,7 +77,10 @@ class PostgresDriver(Inspection, Installation, Joining):
         """Forget what is over, now and then."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            await self._sweep()
+            try:
+                await self._sweep()
+            except DriverError as error:
+                _log.warning("what is over could not be forgotten: %s", error)
 
     async def push(self, envelopes: Sequence[Envelope], /) -> Sequence[Pushed]:
         """Store the envelopes: all of them or none."""

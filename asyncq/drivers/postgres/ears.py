@@ -31,7 +31,7 @@ class Ears:
         self._channel = f'"{options.schema}".bell'
         self._waiters: dict[asyncio.Event, frozenset[str]] = {}
         self._connection: Connection | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[None] | None = None
         self._deaf_until = 0.0
         self._told = False
 
@@ -49,11 +49,15 @@ class Ears:
         """Listen, if that is not so yet; False where nothing can be heard now."""
         if self._options.listen is None:
             return False
-        if self._connection is not None and not self._connection.is_closed():
-            return True
-        async with self._opening:
-            if (self._connection is None or self._connection.is_closed()) and time.monotonic() >= self._deaf_until:
-                await self._open(self._options.listen)
+        if not self._open and self._opening is None and time.monotonic() >= self._deaf_until:
+            # In a task of its own, which all who wait share: to give up half open would leave it so.
+            self._opening = asyncio.get_running_loop().create_task(self._listen(self._options.listen))
+        if self._opening is not None:
+            await asyncio.shield(self._opening)
+        return self._open
+
+    @property
+    def _open(self) -> bool:
         return self._connection is not None and not self._connection.is_closed()
 
     def ring(self, topics: Iterable[str]) -> None:
@@ -64,6 +68,8 @@ class Ears:
 
     async def close(self) -> None:
         """Hear nothing any more, and wake everybody."""
+        if self._opening is not None:
+            await asyncio.wait([self._opening])
         connection, self._connection = self._connection, None
         self._wake()
         if connection is not None and not connection.is_closed():
@@ -73,23 +79,26 @@ class Ears:
             except FAILURES:
                 connection.terminate()
 
-    async def _open(self, dsn: str) -> None:
+    async def _listen(self, dsn: str) -> None:
         connection: Connection | None = None
         try:
             connection = await connect(self._options, dsn)
             await connection.add_listener(self._channel, self._hear)
-        except FAILURES as error:
-            self._deaf_until = time.monotonic() + AGAIN
-            (_log.debug if self._told else _log.warning)(
-                "%s: cannot listen for new jobs (%s); looks every %g s instead",
-                self._options.where, error, self._options.poll,
-            )  # fmt: skip
-            self._told = True
-            if connection is not None:
-                connection.terminate()
-        else:
             connection.add_termination_listener(self._wake)
             self._connection, self._told = connection, False
+        except FAILURES as error:
+            self._deaf_until = time.monotonic() + AGAIN
+            self._tell(error)
+            if connection is not None:
+                connection.terminate()
+        finally:
+            self._opening = None
+
+    def _tell(self, error: Exception) -> None:
+        tell = _log.debug if self._told else _log.warning
+        where, poll = self._options.where, self._options.poll
+        tell("%s: cannot listen for new jobs (%s); looks every %g s instead", where, error, poll)
+        self._told = True
 
     def _hear(self, _connection: Any, _pid: int, _channel: str, topic: object) -> None:
         self.ring((str(topic),))

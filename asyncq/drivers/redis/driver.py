@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from asyncq.clock import Clock
 from asyncq.config import Settings
+from asyncq.drivers.ends import first_ends
 from asyncq.drivers.redis.calls import Call, call, extending, new_token, pushing, reserving
 from asyncq.drivers.redis.connecting import blocking_client, wire_of
 from asyncq.drivers.redis.diagnosis import diagnose
@@ -21,11 +22,11 @@ from asyncq.drivers.redis.keys import Keys
 from asyncq.drivers.redis.link import Link
 from asyncq.drivers.redis.micros import MICRO, micros
 from asyncq.drivers.redis.own_client import options_for
-from asyncq.drivers.redis.settling import ends_by_home, first_ends, settlements, settling, stale_of
+from asyncq.drivers.redis.settling import ends_by_home, settlements, settling, stale_of
 from asyncq.drivers.redis.stores import stores_of
-from asyncq.drivers.redis.unanswered import Unanswered
 from asyncq.drivers.redis.waiting import wait
 from asyncq.drivers.redis.wire import reservations
+from asyncq.drivers.unanswered import Lost, Unanswered
 from asyncq.errors import DriverError
 from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, Traits
 from asyncq.records import Fact
@@ -48,7 +49,7 @@ class RedisDriver(Inspection):
         self._lease = micros(settings.lease)
         options = self._options
         self._link = Link(wire_of(options), timeout=options.timeout, retry_for=options.retry_for, where=options.where)
-        self._unanswered = Unanswered(self._link, self._keys)
+        self._unanswered = Unanswered[Call](self._recover)
         self._announced: set[str] = set()
         self._ears = Ears(self._link)
         self.stores = stores_of(self._link, self._keys)
@@ -102,7 +103,7 @@ class RedisDriver(Inspection):
         await self._unanswered.clear(home)
         token = new_token()
         one = reserving(self._keys, home, queues, token, [self._lease, limit, int(alone)])
-        return _reserved(await self._unanswered.run(one, queues=queues), queues, token)
+        return _reserved(await self._run(one, queues=queues), queues, token)
 
     async def wait(self, queues: Sequence[str], /, *, timeout: float) -> None:
         """Return when a job of these queues may be reserved, or after `timeout` seconds."""
@@ -132,7 +133,7 @@ class RedisDriver(Inspection):
         left = self._unanswered.unsettled(ends)
         if not left:
             return []
-        return stale_of(left, await self._unanswered.run(settling(self._keys, home, left), left))
+        return stale_of(left, await self._run(settling(self._keys, home, left), left))
 
     async def turn(
         self, settlements: Sequence[Settlement], queues: Sequence[str], /, *, limit: int
@@ -149,9 +150,21 @@ class RedisDriver(Inspection):
         first, late = first_ends(settlements)
         left = self._unanswered.unsettled(first)
         asked, token = list(dict.fromkeys(queues)), new_token()
-        refused, answer = await self._unanswered.run(self._turning(left, asked, token, limit), left, asked)
+        refused, answer = await self._run(self._turning(left, asked, token, limit), left, asked)
         self._unanswered.forget(first)
         return [*stale_of(left, refused), *late], _reserved(answer, asked, token)
+
+    async def _run(self, one: Call, ends: Sequence[Settlement] = (), queues: Sequence[str] = ()) -> Any:
+        """Run a call that ends these attempts, and leases jobs of these queues; raises as the link does."""
+        return await self._unanswered.run(
+            Lost(str(one.arguments[0]), one, ends, queues, one.keys[0]), self._link.run(one)
+        )
+
+    async def _recover(self, lost: Lost[Call]) -> Sequence[Reservation] | None:
+        """Learn what became of a call; what it leased goes back."""
+        keys = [lost.home, *map(self._keys.base, lost.leased_from)]
+        ran, stale = await self._link.run(call("recover", keys, [lost.token, lost.call.script.name]))
+        return stale_of(lost.settlements, stale) if ran else None
 
     def _turning(self, ends: Sequence[Settlement], asked: Sequence[str], token: str, limit: int) -> Call:
         """The bases that only ends need stand before those that are asked for jobs."""

@@ -9,10 +9,11 @@ from typing import Any, Final, Self
 
 from redis import exceptions as redis_errors
 
+from asyncq.drivers.ends import first_ends
 from asyncq.drivers.redis.calls import Call, extending
 from asyncq.drivers.redis.faults import FAILURES, passing, translate
 from asyncq.drivers.redis.keys import Keys
-from asyncq.drivers.redis.settling import ends_by_home, first_ends, settling, stale_of
+from asyncq.drivers.redis.settling import ends_by_home, settling, stale_of
 from asyncq.errors import DriverError
 from asyncq.payload import Reservation, Settlement
 

@@ -16,28 +16,12 @@ from asyncq.records import FailedJob, OutboxRow, StoredResult
 __all__ = [
     "ends_by_home",
     "failed_fields",
-    "first_ends",
     "result_fields",
     "row_fields",
     "settlements",
     "settling",
     "stale_of",
 ]
-
-
-def first_ends(given: Sequence[Settlement]) -> tuple[list[Settlement], list[Reservation]]:
-    """Return the first end of each reservation, and the reservations of those that came later and so are stale."""
-    seen: set[tuple[str, str]] = set()
-    first: list[Settlement] = []
-    late: list[Reservation] = []
-    for settlement in given:
-        key = (settlement.reservation.id, settlement.reservation.token)
-        if key in seen:
-            late.append(settlement.reservation)
-        else:
-            seen.add(key)
-            first.append(settlement)
-    return first, late
 
 
 def ends_by_home(keys: Keys, given: Sequence[Settlement]) -> Mapping[str, Sequence[Settlement]]:

@@ -6,6 +6,7 @@ Each scenario has queues, keys and ids of its own by its tag, so that many of th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -159,9 +160,13 @@ async def settle_done(stage: Stage) -> None:
 
 
 async def keep_and_settle(stage: Stage) -> None:
-    """Let a keeper in this thread do it, which cannot be cancelled: the measure of the others."""
-    with stage.driver.keeper() as keeper:
-        keeper.settle(ending(stage))
+    """Let a keeper do it, which cannot be cancelled: the measure of the others."""
+
+    def keep() -> None:
+        with stage.driver.keeper() as keeper:
+            keeper.settle(ending(stage))
+
+    await asyncio.shield(asyncio.to_thread(keep))
 
 
 async def settled_entirely_or_not(stage: Stage) -> None:

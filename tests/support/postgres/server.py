@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,7 +24,9 @@ _CONFIG = {
     # A file in the data directory, which is removed with it: what is killed does not remove its memory by itself.
     "dynamic_shared_memory_type": "mmap",
 }
-_HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
+# The piece of System V memory by which a data directory is claimed: its number stands in the seventh line of that file.
+_FORGET = 'set -- $(sed -n 7p data/postmaster.pid 2>/dev/null); [ -z "$2" ] || ipcrm -m "$2"'
 
 
 class PostgresServer(PrivateServer):
@@ -36,6 +37,7 @@ class PostgresServer(PrivateServer):
     """
 
     kind = "a PostgreSQL server"
+    farewell = _FORGET
 
     def __init__(
         self,
@@ -48,12 +50,8 @@ class PostgresServer(PrivateServer):
         super().__init__()
         self.flavour: Flavour = flavour
         self.password = password
+        self.in_memory = not persistent
         self._config = _CONFIG | ({} if persistent else _HASTY) | dict(config or {})
-
-    def kill(self) -> None:
-        """End it and all its sessions as `kill -9` does; nothing happens if it does not run."""
-        super().kill()
-        self._forget_memory()
 
     def stop(self) -> None:
         """End it as its owner does for a restart: sessions are told so (57P01), what was committed is on disk."""
@@ -119,10 +117,3 @@ class PostgresServer(PrivateServer):
             return self.command("SELECT 1") == [(1,)]
         except (OSError, ServerError):
             return False  # not listening yet, or still reading its journal
-
-    def _forget_memory(self) -> None:
-        """Remove the piece of System V memory by which a data directory is claimed: who is killed leaves it behind."""
-        claim = self._data / "postmaster.pid"
-        lines = claim.read_text().splitlines() if claim.exists() else []
-        if len(lines) > 6:
-            subprocess.run(["ipcrm", "-m", lines[6].split()[-1]], capture_output=True, check=False)

@@ -26,9 +26,9 @@ from asyncq.payload import Done, Settlement
 from asyncq.testing.conformance.jobs import job, push, reserve, settle
 from asyncq.worker import control
 from tests.behaviour.looking import empty, eventually, failed_jobs
-from tests.support.proxy import FaultProxy
 from tests.support.redis import RedisServer
 from tests.support.redis.binaries import Flavour
+from tests.support.redis.proxy import RedisProxy
 from tests.support.redis.wire import call
 from tests.unit.redis.changes import PLANS, create, dump, grow, outcome_of, push_many, push_three, scene_of
 
@@ -307,7 +307,7 @@ async def test_a_server_that_throws_jobs_away_is_refused(
 @pytest.mark.parametrize("how", ["frozen", "black hole"])
 async def test_calls_to_a_silent_server_end_by_their_deadline(how: str) -> None:
     with RedisServer() as server:
-        async with FaultProxy("127.0.0.1", server.port) as proxy, connect(Connection(f"{proxy.url}?{QUICK}")) as driver:
+        async with RedisProxy("127.0.0.1", server.port) as proxy, connect(Connection(f"{proxy.url}?{QUICK}")) as driver:
             await push(driver, "a")
             [held] = await reserve(driver)
             with _silent(server, proxy, how), driver.keeper() as keeper:
@@ -326,7 +326,7 @@ async def test_calls_to_a_silent_server_end_by_their_deadline(how: str) -> None:
 
 
 @contextmanager
-def _silent(server: RedisServer, proxy: FaultProxy, how: str) -> Generator[None]:
+def _silent(server: RedisServer, proxy: RedisProxy, how: str) -> Generator[None]:
     if how == "frozen":
         server.freeze()
         yield
@@ -430,7 +430,7 @@ async def test_the_heartbeat_says_whether_the_broker_answers_the_worker(monkeypa
     monkeypatch.setattr(control, "QUIET", 0.1)
     with RedisServer() as server:
         async with (
-            FaultProxy("127.0.0.1", server.port) as proxy,
+            RedisProxy("127.0.0.1", server.port) as proxy,
             connect(Connection(server.url)) as driver,
             AsyncQ(f"{proxy.url}?timeout=1&retry_for=0.000001") as app,
             app.worker("work", name="w"),

@@ -21,8 +21,8 @@ from asyncq.errors import BrokerUnavailable
 from asyncq.payload import Done, Settlement
 from asyncq.testing.conformance.backend import eventually
 from asyncq.testing.conformance.jobs import job, there
-from tests.support.proxy import FaultProxy
 from tests.support.redis import RedisServer
+from tests.support.redis.proxy import RedisProxy
 from tests.unit.redis.changes import (
     LONG,
     PLANS,
@@ -54,8 +54,8 @@ def server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-async def proxy(server: RedisServer) -> AsyncIterator[FaultProxy]:
-    async with FaultProxy("127.0.0.1", server.port) as proxy:
+async def proxy(server: RedisServer) -> AsyncIterator[RedisProxy]:
+    async with RedisProxy("127.0.0.1", server.port) as proxy:
         yield proxy
 
 
@@ -68,7 +68,7 @@ def combinations() -> Iterator[list[tuple[str, int, bool]]]:
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.name)
 async def test_a_call_has_one_effect_and_its_first_answer_wherever_its_connection_breaks(
-    plan: Plan, proxy: FaultProxy, server: RedisServer, combinations: list[tuple[str, int, bool]]
+    plan: Plan, proxy: RedisProxy, server: RedisServer, combinations: list[tuple[str, int, bool]]
 ) -> None:
     async with scene_of(plan, proxy.url, server) as scene:
         before = len(proxy.commands)
@@ -104,7 +104,7 @@ def test_every_combination_was_tried(
     "plan", [plan for plan in PLANS if plan.call in {turn, reserve_two}], ids=lambda plan: plan.name
 )
 async def test_nor_does_it_matter_where_the_next_connections_break(
-    plan: Plan, proxy: FaultProxy, server: RedisServer
+    plan: Plan, proxy: RedisProxy, server: RedisServer
 ) -> None:
     """The greeting of a new connection is cut too, and the call again on the one after that."""
     async with scene_of(plan, proxy.url, server) as scene:
@@ -122,7 +122,7 @@ async def test_nor_does_it_matter_where_the_next_connections_break(
 
 
 async def test_a_lock_that_was_freed_by_force_and_taken_by_another_stays_taken(
-    proxy: FaultProxy, server: RedisServer
+    proxy: RedisProxy, server: RedisServer
 ) -> None:
     async with scene_of(FORCE, proxy.url, server) as scene:
         locks = there(scene.driver.stores.locks)
@@ -142,7 +142,7 @@ def _take_lock(server: RedisServer) -> bool:
 
 @pytest.mark.parametrize("plan", [plan for plan in PLANS if plan.call in SETTLING], ids=lambda plan: plan.name)
 async def test_a_settlement_whose_answer_was_lost_for_good_is_answered_when_it_is_repeated(
-    plan: Plan, proxy: FaultProxy, server: RedisServer
+    plan: Plan, proxy: RedisProxy, server: RedisServer
 ) -> None:
     """A worker repeats what it could not settle, under a new name: its own first try must not make it stale."""
     async with scene_of(plan, proxy.url, server) as scene:
@@ -165,7 +165,7 @@ def _but_for_tokens(outcome: tuple[str, dict[str, Any]]) -> tuple[str, dict[str,
 
 @pytest.mark.parametrize("plan", [plan for plan in PLANS if plan.call in RESERVING], ids=lambda plan: plan.name)
 async def test_jobs_whose_reserve_was_lost_for_good_are_reserved_again_without_a_crash(
-    plan: Plan, proxy: FaultProxy, server: RedisServer
+    plan: Plan, proxy: RedisProxy, server: RedisServer
 ) -> None:
     async with scene_of(plan, proxy.url, server) as scene:
         expected, _ = await outcome_of(plan, scene, server)
@@ -179,7 +179,7 @@ async def test_jobs_whose_reserve_was_lost_for_good_are_reserved_again_without_a
 
 
 async def test_a_cancelled_reserve_costs_its_jobs_nothing_when_its_caller_goes_on(
-    proxy: FaultProxy, server: RedisServer
+    proxy: RedisProxy, server: RedisServer
 ) -> None:
     [plan] = [plan for plan in PLANS if plan.call is reserve_all]
     async with scene_of(plan, proxy.url, server) as scene:
@@ -196,7 +196,7 @@ async def test_a_cancelled_reserve_costs_its_jobs_nothing_when_its_caller_goes_o
 
 
 async def test_a_wake_up_that_is_lost_on_its_way_does_not_make_a_job_wait(
-    proxy: FaultProxy, server: RedisServer
+    proxy: RedisProxy, server: RedisServer
 ) -> None:
     async with scene_of(PLANS[0], proxy.url, server) as scene:
         lost = proxy.cut_after(1, lambda command: command[0] == b"BLPOP")
@@ -213,7 +213,7 @@ async def test_a_wake_up_that_is_lost_on_its_way_does_not_make_a_job_wait(
 @pytest.mark.parametrize("executed", [False, True])
 @pytest.mark.parametrize("number", [1, 2, 7, 13, 25])
 async def test_calls_that_share_a_connection_have_one_effect_each_when_it_breaks(
-    proxy: FaultProxy, server: RedisServer, number: int, executed: bool
+    proxy: RedisProxy, server: RedisServer, number: int, executed: bool
 ) -> None:
     async with scene_of(PLANS[0], proxy.url, server) as scene:
         limits = there(scene.driver.stores.limits)

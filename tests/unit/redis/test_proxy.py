@@ -13,8 +13,9 @@ import hiredis
 import pytest
 
 from asyncq.testing.conformance.backend import eventually
-from tests.support.proxy import Command, FaultProxy
+from tests.support.proxy import Command
 from tests.support.redis import RedisServer
+from tests.support.redis.proxy import RedisProxy
 from tests.support.redis.wire import Argument, pack
 
 
@@ -44,7 +45,7 @@ class Client:
 
 
 @asynccontextmanager
-async def connected(proxy: FaultProxy) -> AsyncGenerator[Client]:
+async def connected(proxy: RedisProxy) -> AsyncGenerator[Client]:
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     try:
         yield Client(reader, writer)
@@ -59,14 +60,14 @@ def server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-async def proxy(server: RedisServer) -> AsyncIterator[FaultProxy]:
+async def proxy(server: RedisServer) -> AsyncIterator[RedisProxy]:
     server.command("FLUSHALL")
-    async with FaultProxy("127.0.0.1", server.port) as proxy:
+    async with RedisProxy("127.0.0.1", server.port) as proxy:
         yield proxy
 
 
 @pytest.fixture
-async def client(proxy: FaultProxy) -> AsyncIterator[Client]:
+async def client(proxy: RedisProxy) -> AsyncIterator[Client]:
     async with connected(proxy) as client:
         yield client
 
@@ -75,7 +76,7 @@ def sets(command: Command) -> bool:
     return command[0] == b"SET"
 
 
-async def test_all_passes_and_is_counted(proxy: FaultProxy, client: Client) -> None:
+async def test_all_passes_and_is_counted(proxy: RedisProxy, client: Client) -> None:
     body = bytes(range(256)) * 1000
     assert await client.ask("SET", "key", body) == b"OK"
     assert await client.ask("GET", "key") == body
@@ -86,7 +87,7 @@ async def test_all_passes_and_is_counted(proxy: FaultProxy, client: Client) -> N
 
 
 async def test_a_cut_before_a_command_keeps_it_from_the_server(
-    proxy: FaultProxy, client: Client, server: RedisServer
+    proxy: RedisProxy, client: Client, server: RedisServer
 ) -> None:
     fault = proxy.cut_before(2)
     await client.ask("SET", "a", 1)
@@ -99,7 +100,7 @@ async def test_a_cut_before_a_command_keeps_it_from_the_server(
 
 
 async def test_a_cut_after_a_command_swallows_only_its_reply(
-    proxy: FaultProxy, client: Client, server: RedisServer
+    proxy: RedisProxy, client: Client, server: RedisServer
 ) -> None:
     fault = proxy.cut_after(2)
     assert await client.ask("INCR", "a") == 1
@@ -111,7 +112,7 @@ async def test_a_cut_after_a_command_swallows_only_its_reply(
         assert await other.ask("INCR", "a") == 3
 
 
-async def test_a_fault_may_wait_for_a_command_of_a_kind(proxy: FaultProxy, client: Client, server: RedisServer) -> None:
+async def test_a_fault_may_wait_for_a_command_of_a_kind(proxy: RedisProxy, client: Client, server: RedisServer) -> None:
     proxy.cut_after(2, matching=sets)
     await client.ask("SET", "a", 1)
     await client.ask("GET", "a")
@@ -123,7 +124,7 @@ async def test_a_fault_may_wait_for_a_command_of_a_kind(proxy: FaultProxy, clien
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("executed", [False, True])
 async def test_commands_sent_in_one_piece_are_cut_at_any_of_them(
-    proxy: FaultProxy, client: Client, server: RedisServer, number: int, executed: bool
+    proxy: RedisProxy, client: Client, server: RedisServer, number: int, executed: bool
 ) -> None:
     fault = proxy.cut_after(number) if executed else proxy.cut_before(number)
     client.send(*[("INCR", "a")] * 5)
@@ -138,7 +139,7 @@ async def test_commands_sent_in_one_piece_are_cut_at_any_of_them(
         assert await other.ask("INCR", "a") == done + 1
 
 
-async def test_a_cut_waits_for_a_command_that_blocks(proxy: FaultProxy, client: Client, server: RedisServer) -> None:
+async def test_a_cut_waits_for_a_command_that_blocks(proxy: RedisProxy, client: Client, server: RedisServer) -> None:
     fault = proxy.cut_after(1)
     client.send(("BLPOP", "list", 0))
     await eventually(lambda: "cmd=blpop" in server.command("CLIENT", "LIST"))
@@ -149,7 +150,7 @@ async def test_a_cut_waits_for_a_command_that_blocks(proxy: FaultProxy, client: 
     assert not server.command("EXISTS", "list")
 
 
-async def test_a_refused_client_comes_back_later(proxy: FaultProxy, client: Client) -> None:
+async def test_a_refused_client_comes_back_later(proxy: RedisProxy, client: Client) -> None:
     assert await client.ask("PING") == b"PONG"
     proxy.mode = "refuse"
     assert await client.ask("PING") == b"PONG", "connections that are open stay so"
@@ -161,7 +162,7 @@ async def test_a_refused_client_comes_back_later(proxy: FaultProxy, client: Clie
         assert await other.ask("PING") == b"PONG"
 
 
-async def test_all_connections_are_cut_at_once(proxy: FaultProxy, client: Client) -> None:
+async def test_all_connections_are_cut_at_once(proxy: RedisProxy, client: Client) -> None:
     async with connected(proxy) as other:
         for one in (client, other):
             await one.ask("PING")
@@ -172,7 +173,7 @@ async def test_all_connections_are_cut_at_once(proxy: FaultProxy, client: Client
 
 
 async def test_a_black_hole_holds_back_commands_until_it_is_opened(
-    proxy: FaultProxy, client: Client, server: RedisServer
+    proxy: RedisProxy, client: Client, server: RedisServer
 ) -> None:
     proxy.mode = "blackhole"
     client.send(("SET", "a", 1))
@@ -184,7 +185,7 @@ async def test_a_black_hole_holds_back_commands_until_it_is_opened(
         assert await client.answer() == b"OK"
 
 
-async def test_a_black_hole_holds_back_replies_too(proxy: FaultProxy, client: Client, server: RedisServer) -> None:
+async def test_a_black_hole_holds_back_replies_too(proxy: RedisProxy, client: Client, server: RedisServer) -> None:
     client.send(("BLPOP", "list", 0))
     await eventually(lambda: "cmd=blpop" in server.command("CLIENT", "LIST"))
     proxy.mode = "blackhole"
@@ -198,27 +199,27 @@ async def test_a_black_hole_holds_back_replies_too(proxy: FaultProxy, client: Cl
         assert await client.answer() == [b"list", b"x"]
 
 
-async def test_a_delay_is_kept_in_both_directions(proxy: FaultProxy, client: Client) -> None:
+async def test_a_delay_is_kept_in_both_directions(proxy: RedisProxy, client: Client) -> None:
     proxy.delay = 0.1
     start = time.monotonic()
     await client.ask("PING")
     assert time.monotonic() - start >= 0.2
 
 
-async def test_a_fault_that_is_disarmed_does_not_happen(proxy: FaultProxy, client: Client) -> None:
+async def test_a_fault_that_is_disarmed_does_not_happen(proxy: RedisProxy, client: Client) -> None:
     proxy.cut_before(1)
     proxy.disarm()
     assert await client.ask("PING") == b"PONG"
 
 
 async def test_a_dead_server_looks_dead() -> None:
-    async with FaultProxy("127.0.0.1", 1) as proxy, connected(proxy) as client:
+    async with RedisProxy("127.0.0.1", 1) as proxy, connected(proxy) as client:
         with pytest.raises(ConnectionResetError):
             await client.ask("PING")
 
 
 async def test_a_proxy_ends_with_connections_that_wait(server: RedisServer) -> None:
-    async with FaultProxy("127.0.0.1", server.port) as proxy, connected(proxy) as client:
+    async with RedisProxy("127.0.0.1", server.port) as proxy, connected(proxy) as client:
         await client.ask("PING")
         proxy.mode = "blackhole"
         client.send(("PING",))
