@@ -15,6 +15,7 @@ from asyncq.drivers.ends import first_ends
 from asyncq.drivers.postgres import leasing
 from asyncq.drivers.postgres.diagnosis import diagnose
 from asyncq.drivers.postgres.ears import Ears
+from asyncq.drivers.postgres.heads import Heads
 from asyncq.drivers.postgres.inspection import Inspection
 from asyncq.drivers.postgres.installation import Installation
 from asyncq.drivers.postgres.joining import Joining
@@ -27,10 +28,10 @@ from asyncq.drivers.postgres.ringer import Ringer
 from asyncq.drivers.postgres.schema import Sql
 from asyncq.drivers.postgres.stores import stores_of
 from asyncq.drivers.postgres.waiting import wait_for_jobs
-from asyncq.drivers.postgres.wire import ends, pushed, reserved, reserved_again, rung_by
+from asyncq.drivers.postgres.wire import ends, pushed, pushed_to, reserved, reserved_again, rung_by
 from asyncq.drivers.unanswered import Lost, Unanswered
 from asyncq.errors import DriverError
-from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, Traits
+from asyncq.payload import Envelope, Pushed, Released, Reservation, Reserved, Settlement, Traits
 from asyncq.records import Fact
 
 __all__ = ["PostgresDriver"]
@@ -51,7 +52,8 @@ class PostgresDriver(Inspection, Installation, Joining):
         self.traits = Traits() if heard else Traits(wake_latency=self._options.poll + 0.1)
         self._lease = micros(settings.lease)
         self._link = Link(self._options, Sql(self._options.schema))
-        self._ears = Ears(self._options)
+        self._heads = Heads(settings.lease)
+        self._ears = Ears(self._options, self._heads)
         self._ringer = Ringer(lambda topics: self._link.run("ring", topics), self._ears)
         self._unanswered = Unanswered[None](self._recover)
         self.stores = stores_of(self._link, self._ears, self._ringer)
@@ -91,7 +93,7 @@ class PostgresDriver(Inspection, Installation, Joining):
         order = _order(envelopes)
         for place, holder in await self._push([envelopes[at] for at in order]):
             answers[order[place - 1]] = Pushed(holder, False)
-        self._ringer.ring({f"q:{envelope.queue}" for envelope in envelopes})
+        self._ringer.ring(pushed_to(envelopes))
         return answers
 
     async def _push(self, envelopes: Sequence[Envelope]) -> list[tuple[int, str]]:
@@ -108,7 +110,7 @@ class PostgresDriver(Inspection, Installation, Joining):
 
     async def wait(self, queues: Sequence[str], /, *, timeout: float) -> None:
         """Return when a job of these queues may be reserved, or after `timeout` seconds."""
-        await wait_for_jobs(self._link, self._ears, queues, timeout)
+        await wait_for_jobs(self._link, self._ears, self._heads, queues, timeout)
 
     async def settle(self, settlements: Sequence[Settlement], /) -> Sequence[Reservation]:
         """End attempts with all their effects; returns those that were stale."""
@@ -136,16 +138,22 @@ class PostgresDriver(Inspection, Installation, Joining):
         await self._unanswered.clear()
         left, asked, op = self._unanswered.unsettled(first), list(dict.fromkeys(queues)), new_token()
         ordered, values = ends(left)
+        self._heads.forget(_handed_back(left))
+        view = self._heads.view(asked)
+        most = 1 if alone else max(0, limit)
 
         async def attempt() -> tuple[list[int], Reserved]:
             try:
                 row = await self._link.call(
-                    "turn", op, *values, asked, 1 if alone else max(0, limit), self._lease, alone
+                    "turn", op, *values, asked, view.heads, view.leases_from, most, self._lease, alone
                 )
-                return row["stale"], reserved(row, asked, op)
             except Told as told:
                 rows = await self._link.run("turned", op, asked)
                 return json.loads(told.answer or "[]"), reserved_again(rows, op)
+            self._heads.learn(asked, view, row)
+            if row["reclaimed"]:
+                self._ringer.ring({f"h:{queue}" for queue in asked})
+            return row["stale"], reserved(row, asked, op)
 
         places, found = await self._unanswered.run(Lost(op, None, left, asked, ""), attempt())
         self._ended(first, left)
@@ -162,7 +170,7 @@ class PostgresDriver(Inspection, Installation, Joining):
         if not row["ran"] or row["answer"] is None:
             return None
         ordered, _ = ends(lost.settlements)
-        self._ringer.ring({f"q:{queue}" for queue in lost.leased_from})
+        self._ringer.ring({f"h:{queue}" for queue in lost.leased_from})
         return stale_of(ordered, json.loads(row["answer"]))
 
     async def extend(self, reservations: Sequence[Reservation], /) -> Sequence[Reservation]:
@@ -176,12 +184,19 @@ class PostgresDriver(Inspection, Installation, Joining):
     def keeper(self) -> PostgresKeeper:
         """Make a keeper with a connection of its own."""
         link = Link(self._options, self._link.sql)
-        return PostgresKeeper(link, self._lease, self._unanswered.leasing)
+        return PostgresKeeper(link, self._heads, self._lease, self._unanswered.leasing)
 
     async def _sweep(self) -> None:
         more = True
         while more:
             more = (await self._link.run("sweep", round(2 * REMEMBERED * MICRO)))[0][0]
+
+
+def _handed_back(given: Sequence[Settlement]) -> set[str]:
+    """Return the queues in which jobs go back to their old places."""
+    return {
+        item.reservation.queue for item in given if isinstance(item.outcome, Released) and item.outcome.delay is None
+    }
 
 
 def _order(envelopes: Sequence[Envelope]) -> Sequence[int]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Final
 
 from asyncq.drivers.postgres.connections import Connection, connect
 from asyncq.drivers.postgres.faults import FAILURES
+from asyncq.drivers.postgres.heads import Heads
 from asyncq.drivers.postgres.options import Options
 
 __all__ = ["Ears"]
@@ -24,10 +25,14 @@ _log = logging.getLogger("asyncq.postgres")
 
 
 class Ears:
-    """A topic is `q:` and a queue, `r:` and the id of a result, `s:` and a flag, or `o:` for the outbox."""
+    """A topic is `q:` and a queue, `r:` and the id of a result, `s:` and a flag, or `o:` for the outbox.
 
-    def __init__(self, options: Options) -> None:
+    `h:` is a queue too, in which a job may have come before those that were seen last.
+    """
+
+    def __init__(self, options: Options, heads: Heads) -> None:
         self._options = options
+        self._heads = heads
         self._channel = f'"{options.schema}".bell'
         self._waiters: dict[asyncio.Event, frozenset[str]] = {}
         self._connection: Connection | None = None
@@ -60,8 +65,9 @@ class Ears:
     def _open(self) -> bool:
         return self._connection is not None and not self._connection.is_closed()
 
-    def ring(self, topics: Iterable[str]) -> None:
+    def ring(self, topics: Collection[str]) -> None:
         """Call those of this process."""
+        self._heads.forget(topic[2:] for topic in topics if topic.startswith("h:"))
         for event, wanted in self._waiters.items():
             if not wanted.isdisjoint(topics):
                 event.set()

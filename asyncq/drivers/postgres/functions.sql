@@ -85,36 +85,53 @@ END $$
 -- name: turn
 -- Ends attempts, then leases due jobs with _op as their token; `stale` has the places (from 1) of ends that were
 -- refused, those that go back after those that are over. An idle look writes nothing.
+-- _heads says for each queue where its living part begins, as far as the caller knows: what lies before are dead rows,
+-- through which each look would have to walk. NULL looks at all; so does a _leases_from of 0, and with NULL leases are
+-- not looked at.
 CREATE OR REPLACE FUNCTION asyncq.turn(
     _op text, _ids text[], _tokens text[], _back_ids text[], _back_tokens text[], _delays bigint[], _counts int[],
-    _bodies bytea[], _effects text, _queues text[], _limit int, _lease bigint, _alone boolean,
-    OUT o_now bigint, OUT stale int[], OUT suspects boolean, OUT wait bigint, OUT o_found int[], OUT o_ids text[],
-    OUT o_names text[], OUT o_attempts int[], OUT o_exceptions int[], OUT o_crashes int[], OUT o_bodies bytea[],
-    OUT o_groups text[], OUT o_tags text[], OUT o_keys text[]
+    _bodies bytea[], _effects text, _queues text[], _heads bigint[], _leases_from bigint, _limit int, _lease bigint,
+    _alone boolean, OUT o_now bigint, OUT stale int[], OUT suspects boolean, OUT wait bigint, OUT reclaimed int,
+    OUT heads bigint[], OUT o_found int[], OUT o_ids text[], OUT o_names text[], OUT o_attempts int[],
+    OUT o_exceptions int[], OUT o_crashes int[], OUT o_bodies bytea[], OUT o_groups text[], OUT o_tags text[],
+    OUT o_keys text[]
 ) LANGUAGE plpgsql PLAIN AS $$
 DECLARE
+    _place int;
     _queue text;
+    _head bigint;
     _left int := _limit;
+    _number int;
+    _next bigint;
     _l record;
-    _due bigint;
-    _suspect bigint;
 BEGIN
     o_now := asyncq.now();
     stale := '{}';
     suspects := false;
+    reclaimed := 0;
     IF _ids IS NOT NULL OR _back_ids IS NOT NULL THEN
         stale := asyncq.settle(_ids, _tokens, _back_ids, _back_tokens, _delays, _counts, _bodies, _effects);
         o_now := asyncq.now();
     END IF;
     IF _queues IS NOT NULL THEN
+        IF _leases_from IS NOT NULL THEN
+            UPDATE asyncq.jobs SET token = NULL, lease_until = 0, crashes = crashes + 1
+            WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM asyncq.jobs WHERE queue = ANY (_queues) AND token IS NOT NULL
+                    AND lease_until > _leases_from AND lease_until <= o_now
+                LIMIT 500 FOR UPDATE SKIP LOCKED));
+            GET DIAGNOSTICS reclaimed = ROW_COUNT;
+            IF reclaimed > 0 THEN
+                _heads := NULL;
+            END IF;
+        END IF;
         o_found := '{}';
-        UPDATE asyncq.jobs SET token = NULL, lease_until = 0, crashes = crashes + 1
-        WHERE ctid = ANY (ARRAY(
-            SELECT ctid FROM asyncq.jobs WHERE queue = ANY (_queues) AND token IS NOT NULL AND lease_until <= o_now
-            LIMIT 500 FOR UPDATE SKIP LOCKED));
-        FOREACH _queue IN ARRAY _queues LOOP
-            EXIT WHEN _left <= 0;
-            IF _alone THEN
+        heads := '{}';
+        FOR _place IN 1 .. cardinality(_queues) LOOP
+            _queue := _queues[_place];
+            _head := coalesce(_heads[_place], 0);
+            _number := 0;
+            IF _alone AND _left > 0 THEN
                 WITH picked AS (
                     SELECT ctid FROM asyncq.jobs
                     WHERE queue = _queue AND token IS NULL AND crashes >= 2 AND due <= o_now
@@ -126,10 +143,11 @@ BEGIN
                     array_agg(exceptions) AS exceptions, array_agg(crashes) AS crashes, array_agg(body) AS bodies,
                     array_agg(grp) AS groups, array_agg(tags) AS tags, array_agg(unique_key) AS keys,
                     count(*)::int AS number INTO _l FROM leased;
-            ELSE
+                _number := _l.number;
+            ELSIF _left > 0 THEN
                 WITH picked AS (
                     SELECT ctid FROM asyncq.jobs
-                    WHERE queue = _queue AND token IS NULL AND crashes < 2 AND due <= o_now
+                    WHERE queue = _queue AND token IS NULL AND crashes < 2 AND due >= _head AND due <= o_now
                     ORDER BY due, id LIMIT _left FOR UPDATE SKIP LOCKED),
                 leased AS (
                     UPDATE asyncq.jobs j SET token = _op, lease_until = o_now + _lease FROM picked
@@ -139,25 +157,33 @@ BEGIN
                     array_agg(grp) AS groups, array_agg(tags) AS tags, array_agg(unique_key) AS keys,
                     count(*)::int AS number INTO _l
                 FROM (SELECT * FROM leased ORDER BY due, id) sorted;
+                _number := _l.number;
             END IF;
-            o_found := o_found || _l.number;
-            _left := _left - _l.number;
-            o_ids := o_ids || _l.ids;
-            o_names := o_names || _l.names;
-            o_attempts := o_attempts || _l.attempts;
-            o_exceptions := o_exceptions || _l.exceptions;
-            o_crashes := o_crashes || _l.crashes;
-            o_bodies := o_bodies || _l.bodies;
-            o_groups := o_groups || _l.groups;
-            o_tags := o_tags || _l.tags;
-            o_keys := o_keys || _l.keys;
+            o_found := o_found || _number;
+            IF _number > 0 THEN
+                _left := _left - _number;
+                o_ids := o_ids || _l.ids;
+                o_names := o_names || _l.names;
+                o_attempts := o_attempts || _l.attempts;
+                o_exceptions := o_exceptions || _l.exceptions;
+                o_crashes := o_crashes || _l.crashes;
+                o_bodies := o_bodies || _l.bodies;
+                o_groups := o_groups || _l.groups;
+                o_tags := o_tags || _l.tags;
+                o_keys := o_keys || _l.keys;
+            END IF;
+            _next := (SELECT due FROM asyncq.jobs
+                WHERE queue = _queue AND token IS NULL AND crashes < 2 AND due >= _head ORDER BY due, id LIMIT 1);
+            heads := heads || least(_next, o_now);
+            wait := least(wait, _next,
+                -- A suspect that is due is no reason to look again soon: it waits for a worker that takes it alone.
+                (SELECT due FROM asyncq.jobs
+                    WHERE queue = _queue AND token IS NULL AND crashes >= 2 AND due > o_now ORDER BY due, id LIMIT 1));
         END LOOP;
-        SELECT a.due, a.suspect INTO _due, _suspect FROM asyncq.ahead(_queues) a;
-        suspects := NOT _alone AND coalesce(_suspect <= o_now, false);
-        -- A suspect that is due is no reason to look again soon: it waits for a worker that takes it alone.
-        IF _due IS NULL OR _due > o_now THEN
-            wait := least(_due, CASE WHEN _suspect > o_now THEN _suspect END) - o_now;
-        END IF;
+        wait := CASE WHEN wait > o_now THEN wait - o_now END;
+        suspects := NOT _alone AND EXISTS (
+            SELECT 1 FROM asyncq.jobs
+            WHERE queue = ANY (_queues) AND token IS NULL AND crashes >= 2 AND due <= o_now);
     END IF;
     IF _op IS NOT NULL AND (_ids IS NOT NULL OR _back_ids IS NOT NULL OR o_ids IS NOT NULL) THEN
         INSERT INTO asyncq.ops (id, at, answer) VALUES (_op, o_now, array_to_json(stale)::text);
@@ -166,21 +192,27 @@ END $$
 
 -- name: ahead
 -- The earliest due of the healthy and of the suspects, and the earliest end of a lease, over some queues: one entry
--- of each index for each queue.
+-- of each index for each queue. _heads and _leases_from as for `turn`.
 CREATE OR REPLACE FUNCTION asyncq.ahead(
-    _queues text[], OUT now bigint, OUT due bigint, OUT suspect bigint, OUT lease bigint
+    _queues text[], _heads bigint[], _leases_from bigint, OUT now bigint, OUT due bigint, OUT suspect bigint,
+    OUT lease bigint
 ) LANGUAGE plpgsql PLAIN AS $$
+DECLARE
+    _place int;
+    _queue text;
+    _head bigint;
 BEGIN
     now := asyncq.now();
-    SELECT min(a.due), min(a.suspect), min(a.lease) INTO due, suspect, lease
-    FROM (SELECT
-        (SELECT j.due FROM asyncq.jobs j WHERE j.queue = q AND j.token IS NULL AND j.crashes < 2
-            ORDER BY j.due, j.id LIMIT 1) AS due,
-        (SELECT j.due FROM asyncq.jobs j WHERE j.queue = q AND j.token IS NULL AND j.crashes >= 2
-            ORDER BY j.due, j.id LIMIT 1) AS suspect,
-        (SELECT j.lease_until FROM asyncq.jobs j WHERE j.queue = q AND j.token IS NOT NULL
-            ORDER BY j.lease_until LIMIT 1) AS lease
-        FROM unnest(_queues) q) a;
+    FOR _place IN 1 .. cardinality(_queues) LOOP
+        _queue := _queues[_place];
+        _head := coalesce(_heads[_place], 0);
+        due := least(due, (SELECT j.due FROM asyncq.jobs j WHERE j.queue = _queue AND j.token IS NULL AND j.crashes < 2
+            AND j.due >= _head ORDER BY j.due, j.id LIMIT 1));
+        suspect := least(suspect, (SELECT j.due FROM asyncq.jobs j WHERE j.queue = _queue AND j.token IS NULL
+            AND j.crashes >= 2 ORDER BY j.due, j.id LIMIT 1));
+        lease := least(lease, (SELECT j.lease_until FROM asyncq.jobs j WHERE j.queue = _queue AND j.token IS NOT NULL
+            AND j.lease_until > _leases_from ORDER BY j.lease_until LIMIT 1));
+    END LOOP;
 END $$
 
 -- name: settle

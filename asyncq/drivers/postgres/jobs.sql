@@ -4,7 +4,7 @@
 SELECT * FROM asyncq.push($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- name: turn
-SELECT * FROM asyncq.turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+SELECT * FROM asyncq.turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 
 -- name: turned
 -- What a call leased that ran before, in its order.
@@ -22,7 +22,7 @@ SELECT asyncq.extend($1, $2, $3, $4, $5)
 SELECT ran, answer FROM asyncq.recover($1, $2)
 
 -- name: ahead
-SELECT now, due, suspect, lease FROM asyncq.ahead($1)
+SELECT now, due, suspect, lease FROM asyncq.ahead($1, $2, $3)
 
 -- name: free
 UPDATE asyncq.jobs SET unique_key = NULL, unique_until = NULL WHERE id = $1 AND token = $2 RETURNING 1 AS one

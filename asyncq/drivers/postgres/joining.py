@@ -39,7 +39,8 @@ class Joining:
             rows = await transaction.fetch(self._link.sql["push"], (None, *pushed(envelopes)))
             for place, holder in zip(*rows[0], strict=True):
                 answers[place - 1] = Pushed(holder, False)
-            await self._tell(transaction, {f"q:{envelope.queue}" for envelope in envelopes})
+            # It may commit long after the instant at which they are due.
+            await self._tell(transaction, {f"h:{envelope.queue}" for envelope in envelopes})
         return answers
 
     async def settle_in(self, transaction: Transaction, settlement: Settlement, /) -> bool:

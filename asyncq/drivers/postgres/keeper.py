@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from asyncq.drivers.ends import first_ends
+from asyncq.drivers.postgres.heads import Heads
 from asyncq.drivers.postgres.leasing import extend, settle
 from asyncq.drivers.postgres.link import Link
 from asyncq.payload import Reservation, Settlement
@@ -20,8 +21,9 @@ T = TypeVar("T")
 class PostgresKeeper:
     """Blocking; used in one thread only. What it changes, others notice by looking."""
 
-    def __init__(self, link: Link, lease: int, under_way: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, link: Link, heads: Heads, lease: int, under_way: Mapping[str, Sequence[str]]) -> None:
         self._link = link
+        self._heads = heads
         self._lease = lease
         self._under_way = under_way
         self._runner = asyncio.Runner()
@@ -44,7 +46,9 @@ class PostgresKeeper:
     def settle(self, settlements: Sequence[Settlement], /) -> Sequence[Reservation]:
         """End attempts with all their effects; returns those that were stale."""
         first, late = first_ends(settlements)
-        return [*self._run(settle(self._link, first)), *late]
+        stale = self._run(settle(self._link, first))
+        self._heads.forget({item.reservation.queue for item in first})
+        return [*stale, *late]
 
     def _run(self, call: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(call)

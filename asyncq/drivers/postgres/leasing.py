@@ -39,7 +39,7 @@ async def settle(link: Link, settlements: Sequence[Settlement], op: str | None =
         return []
     ordered, values = ends(settlements)
     try:
-        places = (await link.call("turn", op or new_token(), *values, None, 0, 0, False))["stale"]
+        places = (await link.call("turn", op or new_token(), *values, None, None, None, 0, 0, False))["stale"]
     except Told as told:
         places = json.loads(told.answer or "[]")
     return stale_of(ordered, places)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 from asyncq.drivers.postgres.ears import Ears
@@ -31,7 +31,7 @@ class Ringer:
         """Take time between notifications from here on."""
         self._hurry = asyncio.Event()
 
-    def ring(self, topics: Iterable[str]) -> None:
+    def ring(self, topics: Collection[str]) -> None:
         """Tell of these topics soon; who waits in this process hears at once."""
         self._topics.update(topics)
         self._ears.ring(topics)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from asyncq.drivers.postgres.ears import Ears
+from asyncq.drivers.postgres.heads import Heads
 from asyncq.drivers.postgres.link import Link
 from asyncq.drivers.postgres.micros import MICRO
 
@@ -21,18 +23,25 @@ Look = Callable[[], Awaitable[float | None]]
 """Answers in how many seconds it is worth looking again: 0 for now, None for nothing in sight."""
 
 
-async def wait_for_jobs(link: Link, ears: Ears, queues: Sequence[str], timeout: float) -> None:
+async def wait_for_jobs(link: Link, ears: Ears, heads: Heads, queues: Sequence[str], timeout: float) -> None:
     """Return when a job of these queues may be reserved, or after `timeout` seconds."""
     asked = list(dict.fromkeys(queues))
 
     async def look() -> float | None:
-        now, due, suspect, lease = (await link.run("ahead", asked))[0]
+        view = heads.view(asked, waits=True)
+        now, due, suspect, lease = (await link.run("ahead", asked, view.heads, view.leases_from))[0]
+        heads.looked(view)
+        if lease is not None and lease <= now:
+            heads.expired(asked)
         # A suspect that is due does not end a wait, or all workers would spin while one of them runs it.
         later = suspect if suspect is not None and suspect > now else None
         soonest = min((at for at in (due, later, lease) if at is not None), default=None)
-        return None if soonest is None else max(0.0, (soonest - now) / MICRO)
+        seconds = None if soonest is None else max(0.0, (soonest - now) / MICRO)
+        # What lies before the heads is looked at in its turn, once in a wait.
+        return seconds if view.heads is None else min(heads.whole_in(), math.inf if seconds is None else seconds)
 
-    await until(look, ears, [f"q:{queue}" for queue in asked], timeout, link.options.poll)
+    topics = [f"{kind}:{queue}" for queue in asked for kind in ("q", "h")]
+    await until(look, ears, topics, timeout, link.options.poll)
 
 
 async def until(look: Look, ears: Ears, topics: Sequence[str], timeout: float, poll: float) -> bool:

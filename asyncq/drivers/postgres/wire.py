@@ -14,7 +14,17 @@ from asyncq.drivers.postgres.texts import readable, stored, unstored
 from asyncq.payload import NO_EFFECTS, Effects, Envelope, Released, Reservation, Reserved, Settlement
 from asyncq.records import FailedJob, WaitingJob
 
-__all__ = ["as_json", "ends", "failed_fields", "pushed", "reserved", "reserved_again", "rung_by", "waiting"]
+__all__ = [
+    "as_json",
+    "ends",
+    "failed_fields",
+    "pushed",
+    "pushed_to",
+    "reserved",
+    "reserved_again",
+    "rung_by",
+    "waiting",
+]
 
 _COSTS: Final = {"nothing": 0, "attempt": 1, "exception": 2}
 _NOBODY: Final[tuple[None, ...]] = (None,) * 8
@@ -138,13 +148,23 @@ def _base64(value: object) -> str:
 
 def rung_by(given: Sequence[Settlement]) -> set[str]:
     """Return the topics of those who may wait for what these ends bring."""
-    topics = {f"q:{item.reservation.queue}" for item in given if isinstance(item.outcome, Released)}
+    topics: set[str] = set()
     for item in given:
+        if isinstance(item.outcome, Released):
+            # Without a delay it keeps its place, which may lie before where others look.
+            topics.add(f"{'h' if item.outcome.delay is None else 'q'}:{item.reservation.queue}")
         if item.effects is not NO_EFFECTS:
-            topics.update(f"q:{envelope.queue}" for envelope in item.effects.push)
+            topics |= pushed_to(item.effects.push)
             if item.effects.result is not None:
                 topics.add(f"r:{item.effects.result.id}")
+            if item.effects.outbox:
+                topics.add("o:")
     return topics
+
+
+def pushed_to(envelopes: Sequence[Envelope]) -> set[str]:
+    """Return the topics of those who may wait for these jobs; an instant of a person's may lie anywhere."""
+    return {f"{'q' if envelope.due_at is None else 'h'}:{envelope.queue}" for envelope in envelopes}
 
 
 def reserved(row: Any, queues: Sequence[str], token: str) -> Reserved:
