@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from asyncq.config import Connection
-from asyncq.context import JobContext, Progress
+from asyncq.context import JobContext, Progress, complete
 from asyncq.current import current
 from asyncq.depends import INJECT, Depends
 from asyncq.errors import AsyncqError, ConfigError, Fail, LockTimeout, Release, Skip
@@ -14,9 +14,10 @@ from asyncq.job import AnyJob, BoundJob, Job, dispatch_many, field
 from asyncq.settings import DispatchOptions, Middleware, Next
 
 if TYPE_CHECKING:
-    from asyncq import blocking, testing
+    from asyncq import asgi, blocking, models, testing
     from asyncq.app import AsyncQ
     from asyncq.testing import fake
+    from asyncq.transactions import after_commit
 
 __all__ = [
     "INJECT",
@@ -40,18 +41,22 @@ __all__ = [
     "Progress",
     "Release",
     "Skip",
+    "after_commit",
+    "asgi",
     "blocking",
+    "complete",
     "current",
     "dispatch_many",
     "fake",
     "field",
     "job",
+    "models",
     "testing",
 ]
 
 
-_LATE = {"AsyncQ": "asyncq.app", "fake": "asyncq.testing"}
-_MODULES = {"blocking", "testing"}
+_LATE = {"AsyncQ": "asyncq.app", "after_commit": "asyncq.transactions", "fake": "asyncq.testing"}
+_MODULES = {"asgi", "blocking", "models", "testing"}
 
 
 def __getattr__(name: str) -> Any:

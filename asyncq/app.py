@@ -18,7 +18,7 @@ from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.config import Connection
 from asyncq.context import JobContext
 from asyncq.contracts import Driver
-from asyncq.current import Host, apps, current_app
+from asyncq.current import Host, apps, current_app, response_here
 from asyncq.drivers import connect
 from asyncq.events import Event, JobFailed, JobProcessed, JobProcessing, Looping
 from asyncq.function import JobFunction
@@ -28,6 +28,7 @@ from asyncq.injector import Injector, Override, Resolver
 from asyncq.job import AnyJob, AsyncHandler, Job, Request, SyncHandler, requests_of
 from asyncq.lifespan import AppLifespan, Lifespan, as_context_manager, served
 from asyncq.listeners import Listeners
+from asyncq.models.session import source_of
 from asyncq.project import read_project
 from asyncq.registry import Registry
 from asyncq.session import Session, loop_here
@@ -54,7 +55,8 @@ class AsyncQ(Gates):
     `locks` names the one of `lock` and `funnel`, `limits` that of `throttle`, where a call names none; by default it is
     the default connection. `jobs` are modules that define jobs. `lifespan` is called with the app and returns an async
     context manager (or is an async generator function) around the time in which the app is open. `resolver` makes what
-    handlers ask for by its bare type; `asyncq.resolvers` has some.
+    handlers ask for by its bare type; `asyncq.resolvers` has some. `session` is an `async_sessionmaker` or a
+    `sessionmaker` of SQLAlchemy: the models of a job are loaded in a session of its own, which its handler may ask for.
 
     Raises:
         ConfigError: an argument, a variable or a key of `pyproject.toml` cannot be used.
@@ -74,18 +76,18 @@ class AsyncQ(Gates):
         limits: str | Connection | None = None,
         lifespan: AppLifespan | None = None,
         resolver: Resolver | None = None,
+        session: Callable[[], Any] | None = None,
     ) -> None:
         stores = {"failed": failed, "locks": locks, "limits": limits}
         project = read_project()
         choice = choose(project, url=url, connections=connections, name=name, default=default, **stores)
         self.name, self.default, self.jobs = choice.name, choice.default, modules_of(jobs)
         self.connections, self.stores, self.sources = dict(choice.connections), choice.stores, choice.sources
-        self.listeners, self.registry = Listeners(), Registry()
-        self._injector = Injector(resolver)
-        self._lifespan = as_context_manager(lifespan)
+        self.listeners, self.registry, self._guard = Listeners(), Registry(), threading.Lock()
+        self._source, self._lifespan = source_of(session), as_context_manager(lifespan)
+        self._injector = Injector(resolver, self._source)
         self._middleware: tuple[Middleware, ...] = normalise_option("middleware", middleware, "AsyncQ")
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Session] = WeakKeyDictionary()
-        self._guard = threading.Lock()
         self._entered: list[tuple[Session, Token[Host | None]]] = []
         self.number = next(_numbers)  # later apps have higher ones
         self._drivers(SYSTEM_CLOCK)  # a wrong URL is refused here, not at the first dispatch
@@ -145,6 +147,14 @@ class AsyncQ(Gates):
         if apps.stand_ins:
             return await apps.stand_ins[-1].dispatch_sync(self, request)
         return await (await self.own_engine()).dispatch_sync(request)
+
+    async def dispatch_after_response(self, request: Request) -> None:
+        """Run a job in this process when the response that is under way here has gone out."""
+        if apps.stand_ins:
+            await apps.stand_ins[-1].dispatch_after_response(self, request)
+            return
+        response = response_here()
+        (await self.own_engine()).dispatch_after_response(request, response)
 
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """Return a running loop in which the app is open, None where there is none; may be called from any thread."""
@@ -249,10 +259,12 @@ class AsyncQ(Gates):
             default=self.default,
             queues={name: item.queue for name, item in settings.items()},
             block_for={name: item.block_for for name, item in settings.items()},
+            after_commit={name: item.after_commit for name, item in settings.items()},
             middleware=self._middleware,
             failed_on=self.stores.get("failed"),
             listeners=self.listeners,
             registry=self.registry,
             injector=self._injector,
+            sessions=self._source,
             clock=apps.clock,
         )

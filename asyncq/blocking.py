@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final, ParamSpec, TypeVar, Unpack, cast, overload
 
 from asyncq.clock import Seconds
-from asyncq.current import host
+from asyncq.current import apps, current_response, host, response_here
 from asyncq.errors import ConfigError, NotOpen
 from asyncq.handle import JobHandle
 from asyncq.job import AnyJob, AsyncHandler, BoundJob, Request, SyncHandler, requests_of
 from asyncq.settings import DispatchOptions
 
-__all__ = ["call", "close", "dispatch", "dispatch_many", "dispatch_sync", "result"]
+__all__ = ["call", "close", "dispatch", "dispatch_after_response", "dispatch_many", "dispatch_sync", "result"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,6 +61,18 @@ def dispatch_sync(job: Any, /) -> Any:
     return call(host().dispatch_sync, request)
 
 
+def dispatch_after_response(job: AnyJob, /) -> None:
+    """Do what `await job.dispatch_after_response()` does, in the loop that answers the request around this thread.
+
+    Raises:
+        EncodeError: an argument cannot travel.
+        NotOpen: no response is under way; a web application needs `asyncq.asgi.QueueMiddleware`.
+    """
+    (request,) = requests_of([job], {})
+    response = current_response.get() if apps.stand_ins else response_here()
+    _call_in(None if response is None else response.loop, host().dispatch_after_response, request)
+
+
 def result(handle: JobHandle[R], *, timeout: Seconds | None = None) -> R:
     """Do what `await handle.result(…)` does."""
 
@@ -79,12 +91,18 @@ def call(function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwar
         ConfigError: called in a thread whose event loop is running.
         NotOpen: the loop in which the app was open ended before it answered.
     """
+    return _call_in(None, function, *args, **kwargs)
+
+
+def _call_in(
+    loop: asyncio.AbstractEventLoop | None, function: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs
+) -> R:
     _refuse_in_loop()
 
     async def run() -> R:
         return await function(*args, **kwargs)
 
-    loop = host().loop() or _home.loop()
+    loop = loop or host().loop() or _home.loop()
     return _answer(asyncio.run_coroutine_threadsafe(run(), loop), loop)
 
 

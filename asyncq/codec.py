@@ -10,7 +10,8 @@ from asyncq.answer import Answer, make_answer
 from asyncq.errors import DecodeError, EncodeError, UnknownJob
 from asyncq.job import Job
 from asyncq.payload import Payload, Reservation
-from asyncq.shape import Shape, make_shape
+from asyncq.shape import Shape
+from asyncq.shapes import make_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +50,10 @@ class Codec:
             EncodeError: an argument is not of its type, or would not come back as it is.
         """
         return self.shape(type(job)).encode(job)
+
+    def identity(self, job: Job) -> bytes:
+        """Return what two jobs of a class have in common where they mean the same; raises EncodeError."""
+        return self.shape(type(job)).identity(job)
 
     def body(self, payload: Payload) -> bytes:
         """Return what a driver stores: the header, a newline, the arguments."""
@@ -106,6 +111,14 @@ class Codec:
             DecodeError: the arguments do not fit the class.
         """
         return self.shape(cls).decode(payload)
+
+    def round_trip(self, job: Job, payload: Payload) -> Job:
+        """Return a job that was just encoded as a worker will see it.
+
+        Raises:
+            DecodeError: it does not come back.
+        """
+        return self.shape(type(job)).round_trip(job, payload)
 
 
 _EMPTY: Final[Mapping[str, Any]] = {}

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["COMMON", "DEFAULT_LEASE", "ChildPipes", "Connection", "Settings", "environment", "mask", "project_root"]
 
 DEFAULT_LEASE = 30.0
-COMMON: Final = ("lease", "retry_after", "queue", "block_for", "prefix")
+COMMON: Final = ("lease", "retry_after", "queue", "block_for", "prefix", "after_commit")
 """Options of every connection, whatever its driver."""
 _CHILD = "ASYNCQ_CHILD"
 _UNSET: Final[Any] = object()
+_TRUTHS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _LOGIN: Final = re.compile(r"^([^:/?#]+://[^:@/?#]*:)[^/?#]+(?=@)")
 _PASSWORD: Final = re.compile(r"([?&][^=&]*password=)[^&#]*")
 
@@ -41,6 +42,8 @@ class Settings:
     lease: float = DEFAULT_LEASE
     block_for: float | None = 5.0
     prefix: str = "asyncq"
+    after_commit: bool | None = None
+    """Whether dispatches wait for an open transaction to commit; None where nothing was said."""
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Options of the driver's own, from the query of the URL."""
     client: object | None = None
@@ -68,8 +71,9 @@ class Connection:
 
     `lease` is how long a reservation lasts without a sign of life, in seconds; `retry_after` is its other name.
     `queue` is the queue of jobs that name none. `block_for` is the longest wait for a job in one call, in seconds:
-    0 has no limit, None never waits in the broker. `client` is a client of the broker's library that you have already:
-    its server, login and TLS are used, by connections of our own. Other options are the driver's.
+    0 has no limit, None never waits in the broker. `after_commit` says whether dispatches wait for the commit of a
+    transaction that is open around them (see `asyncq.after_commit`). `client` is a client of the broker's library that
+    you have already: its server, login and TLS are used, by connections of our own. Other options are the driver's.
     """
 
     __slots__ = ("client", "options", "sources", "url")
@@ -83,6 +87,7 @@ class Connection:
         queue: str | None = None,
         block_for: Seconds | None = _UNSET,
         prefix: str | None = None,
+        after_commit: bool | None = None,
         client: object | None = None,
         **options: str | float,
     ) -> None:
@@ -94,7 +99,8 @@ class Connection:
         durations = {key: str(seconds(value, _ours(key))) for key, value in given.items() if value is not None}
         if block_for is not _UNSET:
             durations["block_for"] = "none" if block_for is None else str(seconds(block_for, _ours("block_for")))
-        texts = {key: value for key, value in {"queue": queue, "prefix": prefix}.items() if value is not None}
+        named = {"queue": queue, "prefix": prefix, "after_commit": after_commit}
+        texts = {key: value for key, value in named.items() if value is not None}
         own = {key: text_of(_ours(key), value) for key, value in {**options, **texts}.items()}
         self.url = url
         self.client = client
@@ -132,6 +138,7 @@ class Connection:
             lease=lease,
             block_for=None if block_for in {"none", "None", ""} else _number(name, "block_for", block_for, sources),
             prefix=_word(name, "prefix", options.pop("prefix", "asyncq"), sources),
+            after_commit=_flag(name, "after_commit", options.pop("after_commit", None), sources),
             options=MappingProxyType(options),
             client=self.client,
             sources=MappingProxyType(sources),
@@ -197,6 +204,14 @@ def _word(name: str, key: str, text: str, sources: Mapping[str, str]) -> str:
     if not text:
         raise _refusal(name, f"{key} is empty; write a name, or leave it out", sources.get(key))
     return text
+
+
+def _flag(name: str, key: str, text: str | None, sources: Mapping[str, str]) -> bool | None:
+    if text is None:
+        return None
+    if text.lower() not in _TRUTHS:
+        raise _refusal(name, f"{key}={text!r} takes true or false", sources.get(key))
+    return _TRUTHS[text.lower()]
 
 
 def environment() -> dict[str, str]:

@@ -4,31 +4,62 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from asyncq.clock import Seconds, delay_of
-from asyncq.current import current_job
+from asyncq.current import current, current_job
 from asyncq.errors import Fail, NotSupported, Release, Skip
 
 if TYPE_CHECKING:
     import anyio
 
     from asyncq.job import Job
-    from asyncq.payload import Payload, Reservation
+    from asyncq.payload import Payload, Reservation, Settlement
     from asyncq.progress import Teller
     from asyncq.run import Cause, Run
 
-__all__ = ["JobContext", "Progress", "logger_of"]
+__all__ = ["Completer", "Early", "JobContext", "Outlets", "Progress", "complete", "logger_of"]
 
 _log = logging.getLogger("asyncq.job")
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """The end of a run that was settled while it lasts, in a step of somebody else's that may come to nothing yet."""
+
+    settlement: Settlement
+    stands: Callable[[], Awaitable[bool]]
+    """Says whether the step has come about."""
+
+
+class Completer(Protocol):
+    """Ends a job inside a transaction of its handler."""
+
+    async def complete(self, ctx: JobContext, tx: object, result: Any, /) -> None:
+        """Write the end there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """What a running job can reach."""
+
+    teller: Teller | None = None
+    """Takes what `progress` tells; None where nobody could read it."""
+    completer: Completer | None = None
+    """None where a handler is too far away to have its job ended."""
+
+
+_NO_OUTLETS = Outlets()
 
 
 class JobContext:
     """What a running job may know and do; injected by its type, or taken from `asyncq.current()`."""
 
-    __slots__ = ("_log", "connection", "job", "payload", "reservation", "run", "stopping", "teller")
+    __slots__ = ("_log", "connection", "job", "outlets", "payload", "reservation", "run", "stopping")
 
     def __init__(
         self,
@@ -39,7 +70,7 @@ class JobContext:
         connection: str,
         stopping: anyio.Event,
         run: Run,
-        teller: Teller | None = None,
+        outlets: Outlets = _NO_OUTLETS,
     ) -> None:
         self.job = job
         self.payload = payload
@@ -49,8 +80,7 @@ class JobContext:
         """Set when the worker drains, so that a long job can hand itself back."""
         self.run = run
         """The engine's side of this attempt."""
-        self.teller = teller
-        """Takes what `progress` tells; None where nobody could read it."""
+        self.outlets = outlets
         self._log: logging.LoggerAdapter[logging.Logger] | None = None
 
     def __repr__(self) -> str:
@@ -125,12 +155,37 @@ class JobContext:
         Raises:
             NotSupported: the handler runs in a process of its own, or its connection keeps no signals.
         """
-        if self.teller is None:
+        teller = self.outlets.teller
+        if teller is None:
             raise NotSupported(
                 f"{self.payload.name}: progress() has nowhere to go: handlers with run_in='process' cannot tell it, "
                 f"and connection {self.connection!r} must have a store for signals"
             )
-        await self.teller.tell(self.run, done, total)
+        await teller.tell(self.run, done, total)
+
+    async def complete(self, *, tx: object, result: Any = None) -> None:
+        """Write the end of this job into a transaction of the handler's: both are there, or neither.
+
+        Call it last, right before the commit, and return. `result` is what the job returns then, whatever the handler
+        does. Where the transaction is rolled back nothing has happened, and the job ends as it does without this.
+        `tx` is what `dispatch(tx=…)` takes, in the database of the job's own connection.
+
+        Raises:
+            LeaseLost: the job is not ours any more, or was completed; let the error leave the transaction.
+            ConfigError: the job's connection has its tables elsewhere, or nothing is open.
+            NotSupported: the handler runs in a process of its own.
+        """
+        completer = self.outlets.completer
+        if completer is None:
+            raise NotSupported(
+                f"{self.payload.name}: complete() does not reach into run_in='process'; such a handler returns instead"
+            )
+        await completer.complete(self, tx, result)
+
+
+async def complete(*, tx: object, result: Any = None) -> None:
+    """Do what `JobContext.complete` does, for the job that is running here."""
+    await current().complete(tx=tx, result=result)
 
 
 class Progress:

@@ -9,17 +9,12 @@ cancellation at any await loses no job and doubles none; a call that failed chan
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, Traits
-from asyncq.records import (
-    Fact,
-    OutboxRow,
-    QueueSize,
-    WaitingJob,
-)
+from asyncq.records import Fact, OutboxRow, QueueSize, WaitingJob
 from asyncq.stores import Stores
 
 __all__ = [
@@ -27,15 +22,20 @@ __all__ = [
     "Diagnosable",
     "Driver",
     "Findable",
+    "Hands",
     "Inline",
     "Inspectable",
     "Installable",
     "Keeper",
+    "Lending",
     "Running",
+    "Statements",
     "Transaction",
     "Transactional",
     "Turning",
 ]
+
+T = TypeVar("T")
 
 
 class Keeper(Protocol):
@@ -162,6 +162,23 @@ class Transaction(Protocol):
         ...
 
 
+class Statements(Protocol):
+    """What runs statements of SQL one by one and blocks, as a connection of `sqlite3` does."""
+
+    def execute(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> Any:
+        """Run one statement; returns its cursor."""
+        ...
+
+
+@runtime_checkable
+class Lending(Protocol):
+    """A transaction on a connection that blocks, and that its library keeps in a thread."""
+
+    async def lend(self, work: Callable[[Statements], T], /) -> T:
+        """Run work where the connection lives; rows come as tuples, texts as `str`, errors as they are."""
+        ...
+
+
 @runtime_checkable
 class Transactional(Protocol):
     """A driver whose tables may lie in its users' own database, where it can take part in their transactions.
@@ -196,12 +213,35 @@ class Running(Protocol):
         ...
 
 
+class Hands(Protocol):
+    """Runs the jobs of one connection in this process."""
+
+    async def run(self, envelope: Envelope, /) -> None:
+        """Run one envelope to its end, and raise its error."""
+        ...
+
+    def take(self, envelopes: Sequence[Envelope], /, *, grace: float, after_response: bool) -> None:
+        """Run the envelopes one after another while who pushed them goes on; an app that ends waits `grace` seconds.
+
+        `after_response`: they begin when the response that is under way here, if there is one, has gone out.
+        """
+        ...
+
+    def find(self, ids: Sequence[str], /) -> Mapping[str, WaitingJob]:
+        """Return those of these jobs that wait or run."""
+        ...
+
+    def cancel(self, ids: Sequence[str], /) -> Sequence[str]:
+        """Forget those that wait and cancel those that run; returns which."""
+        ...
+
+
 @runtime_checkable
 class Inline(Protocol):
-    """A driver that runs jobs itself instead of storing them."""
+    """A driver that has its jobs run in this process instead of storing them."""
 
-    def bind(self, run: Callable[[Envelope], Awaitable[None]], /) -> None:
-        """Take the callable that runs one envelope to its end and raises its error."""
+    def bind(self, hands: Hands, /) -> None:
+        """Take what runs them."""
         ...
 
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from asyncq.context import JobContext
     from asyncq.handle import JobHandle, JobProgress, JobStatus
     from asyncq.job import Request
+    from asyncq.response import Response
 
-__all__ = ["Host", "StandIn", "Tracker", "current", "host", "likely_host", "own_host"]
+__all__ = ["Host", "StandIn", "Tracker", "current", "host", "likely_host", "own_host", "response_here"]
 
 
 class Host(Protocol):
@@ -30,6 +31,10 @@ class Host(Protocol):
 
     async def dispatch_sync(self, request: Request, /) -> Any:
         """Run the job here and now."""
+        ...
+
+    async def dispatch_after_response(self, request: Request, /) -> None:
+        """Run the job in this process when the response that is under way here has gone out."""
         ...
 
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -85,6 +90,10 @@ class StandIn(Protocol):
         """Take what the app would run here and now."""
         ...
 
+    async def dispatch_after_response(self, app: Any, request: Request, /) -> None:
+        """Take what the app would run when a response has gone out."""
+        ...
+
 
 class Apps:
     """The apps of this process: built, and open ones in the order in which they were entered."""
@@ -106,6 +115,7 @@ class Apps:
 apps = Apps()
 current_app: ContextVar[Host | None] = ContextVar("asyncq_app", default=None)
 current_job: ContextVar[JobContext | None] = ContextVar("asyncq_job", default=None)
+current_response: ContextVar[Response | None] = ContextVar("asyncq_response", default=None)
 
 
 def current() -> JobContext:
@@ -118,6 +128,21 @@ def current() -> JobContext:
     if ctx is None:
         raise NotOpen("asyncq.current() was called outside a running job; it works in handle(), middleware and below")
     return ctx
+
+
+def response_here() -> Response:
+    """Return the response that is under way here.
+
+    Raises:
+        NotOpen: there is none.
+    """
+    response = current_response.get()
+    if response is None:
+        raise NotOpen(
+            "dispatch_after_response() was called where no response is under way; in a web application add "
+            "asyncq.asgi.QueueMiddleware to it, elsewhere (a websocket, a job, a script) use dispatch()"
+        )
+    return response
 
 
 def host() -> Host:

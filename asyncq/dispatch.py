@@ -24,6 +24,7 @@ __all__ = ["Packer"]
 
 _OPTIONS: Final = tuple(DispatchOptions.__annotations__)
 _FROZEN: Final = ("tries", "timeout", "backoff", "max_exceptions", "max_crashes")
+_ON_THE_WAY: Final = ("unique_for", "after_commit")
 _METHODS: Final = ("tries", "retry_until", "tags", "group", "display_name")
 
 
@@ -89,7 +90,7 @@ class Packer:
             group=self._asked(job, template, options, "group"),
             tags=tuple(self._asked(job, template, options, "tags") or ()),
         )
-        return Pending(job, envelope, connection, _unique_for(options, job))
+        return _pending(job, envelope, connection, options) if options else Pending(job, envelope, connection)
 
     def _options(self, request: Request) -> DispatchOptions:
         job = request.job
@@ -172,7 +173,10 @@ def _queue(options: DispatchOptions, job: Job) -> str | None:
     return str(normalise_option("queue", options["queue"], type(job).__qualname__)) if "queue" in options else None
 
 
-def _unique_for(options: DispatchOptions, job: Job) -> float | None:
-    if "unique_for" not in options:
-        return None
-    return float(normalise_option("unique_for", options["unique_for"], type(job).__qualname__))
+def _pending(job: Job, envelope: Envelope, connection: str, options: DispatchOptions) -> Pending:
+    """Return it with what only this dispatch says of its way to the broker."""
+    owner, tx = type(job).__qualname__, options.get("tx")
+    said = {name: normalise_option(name, value, owner) for name, value in options.items() if name in _ON_THE_WAY}
+    if tx is not None and said.get("after_commit"):
+        raise ConfigError(f"{owner}: tx= and after_commit=True are two ways to wait for a commit; give one of them")
+    return Pending(job, envelope, connection, tx=tx, **said)

@@ -5,6 +5,7 @@ AsyncqError
 │   ├── UnknownDriver
 │   ├── MissingDependency
 │   ├── NotSupported
+│   ├── IncompleteApp
 │   ├── WrongType               a TypeError too
 │   └── WrongValue              a ValueError too
 ├── NotOpen
@@ -55,6 +56,7 @@ __all__ = [
     "EncodeError",
     "Fail",
     "HandlerStuck",
+    "IncompleteApp",
     "JobCancelled",
     "JobError",
     "JobFailure",
@@ -107,6 +109,10 @@ class MissingDependency(ConfigError):
 
 class NotSupported(ConfigError):
     """This driver cannot do what was asked."""
+
+
+class IncompleteApp(ConfigError):
+    """The app was not given what some jobs need; in a process with several apps they may be another one's."""
 
 
 class WrongType(ConfigError, TypeError):
@@ -191,6 +197,14 @@ class RetryUntilPassed(JobError):
 
 class ModelNotFound(JobError):
     """A record that the job refers to is gone."""
+
+    def __init__(
+        self, message: str | None = None, *, model: type[object] | None = None, key: tuple[object, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.model: Final = model
+        """Its mapped class."""
+        self.key: Final = key
 
 
 class ManuallyFailed(JobError):

@@ -7,6 +7,7 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, cast
@@ -15,16 +16,15 @@ import anyio
 
 from asyncq.clock import delay_of
 from asyncq.codec import Codec
-from asyncq.context import JobContext
+from asyncq.context import Early, JobContext, Outlets
 from asyncq.current import current_job
-from asyncq.errors import JobTimeout, PayloadError, Release, UnknownJob
+from asyncq.errors import AsyncqError, JobTimeout, PayloadError, Release, UnknownJob
 from asyncq.events import JobProcessing
 from asyncq.job import Job
 from asyncq.listeners import Listeners
 from asyncq.payload import NO_EFFECTS, Cancelled, Done, Failed, Outcome, Payload, Released, Settlement
-from asyncq.plugin import Plugin
-from asyncq.progress import Teller
-from asyncq.recipe import Recipes
+from asyncq.plugin import Plugin, effects_of
+from asyncq.recipe import Recipe, Recipes
 from asyncq.registry import Registry
 from asyncq.retry import Rules, admit, backoff_of, describe, judge, root_of, rules_of
 from asyncq.run import Run
@@ -60,8 +60,8 @@ class Executor:
     """Starts the clock of the run's timeout."""
     scope: Callable[[], anyio.CancelScope]
     """Makes a cancel scope; the running backend's own class, since anyio looks for it at each call (1 µs)."""
-    teller: Teller | None
-    """Takes the progress of jobs; None where the connection keeps no signals."""
+    outlets: Outlets
+    """What a running job can reach."""
     unknown_since: dict[str, tuple[float, int]]
     """When a name that nobody knows was first seen for a job (monotonic), and how often since."""
 
@@ -74,6 +74,8 @@ class Executor:
             outcome = self._unopened(run, error)
         except BaseException as error:  # our own mistake, or a class that cannot be run: an attempt like any other
             outcome = await self._judge_safely(run, error)
+        if run.early is not None and type(outcome) is not Done:
+            outcome = await self._what_stands(run, run.early, outcome)
         if outcome is None:
             return None
         if type(outcome) is Failed:
@@ -94,7 +96,7 @@ class Executor:
             connection=self.connection,
             stopping=self.stopping,
             run=run,
-            teller=self.teller,
+            outlets=self.outlets,
         )
 
     async def attempt(self, run: Run) -> Outcome | None:
@@ -187,13 +189,27 @@ class Executor:
             self.unknown_since[run.reservation.id] = (first, count + 1)
         return Released(backoff_of(_UNKNOWN_BACKOFF, count + 1), "nothing", error=error)
 
+    async def _what_stands(self, run: Run, early: Early, outcome: Outcome | None) -> Outcome | None:
+        """Judge a run that was settled before it ended otherwise: whatever came later is too late."""
+        try:
+            stands = await early.stands()
+        except AsyncqError as broken:
+            _log.error("%s %s: it cannot be seen how it was settled: %s", run.name, run.reservation.id, broken)
+            stands = False
+        if not stands:
+            run.early = None
+            return outcome
+        error = getattr(outcome, "error", None)
+        _log.error("%s %s is done, and then it did not end well", run.name, run.reservation.id, exc_info=error)
+        return early.settlement.outcome
+
     async def tell_failed(self, run: Run, error: BaseException) -> None:
         """Call the job's `failed` on a fresh instance, for at most 30 s; its own error is logged."""
-        if run.ctx is None or type(run.ctx.job).failed is Job.failed:
+        if run.ctx is None or run.recipe is None or type(run.ctx.job).failed is Job.failed:
             return
         try:
             with anyio.move_on_after(FAILED_HOOK_SECONDS) as scope:
-                await call_hook(self.codec.decode(type(run.ctx.job), run.ctx.payload).failed, error)
+                await self._fresh(run.recipe, run.ctx, error)
             if scope.cancelled_caught:
                 _log.error("failed() of %s %s took longer than %g s", run.name, run.reservation.id, FAILED_HOOK_SECONDS)
         except BaseException as broken:
@@ -203,13 +219,14 @@ class Executor:
                 await _cancelled_from_outside(run)  # whoever cancels: the job's fate is decided, and is settled
             _log.exception("failed() of %s %s raised: %s", run.name, run.reservation.id, describe(broken))
 
+    async def _fresh(self, recipe: Recipe, ctx: JobContext, error: BaseException) -> None:
+        fresh = copy(ctx)  # the events that come still tell of the instance that ran
+        fresh.job = self.codec.decode(recipe.cls, ctx.payload)
+        await recipe.tell(fresh, lambda ready: call_hook(ready.job.failed, error))
+
     def conclude(self, run: Run, outcome: Outcome) -> Settlement:
         """Gather all that must happen because of this outcome; does no I/O."""
-        effects = NO_EFFECTS
-        if self.settlers:
-            ctx = run.ctx or self._unreadable(run)
-            for plugin in self.settlers:
-                effects = plugin.settle(ctx, outcome, effects)
+        effects = effects_of(self.settlers, run.ctx or self._unreadable(run), outcome) if self.settlers else NO_EFFECTS
         return Settlement(run.reservation, outcome, effects)
 
     def _unreadable(self, run: Run) -> JobContext:

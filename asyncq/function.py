@@ -97,6 +97,22 @@ class JobFunction(Generic[P, R_co]):
         """Give the function with these arguments to its queue; see `Job.dispatch`."""
         return await self.bind(*args, **kwargs).dispatch()
 
+    async def dispatch_if(self, condition: bool, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R_co] | None:
+        """Dispatch if the condition holds."""
+        return await self.bind(*args, **kwargs).dispatch() if condition else None
+
+    async def dispatch_unless(self, condition: bool, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R_co] | None:
+        """Dispatch unless the condition holds."""
+        return None if condition else await self.bind(*args, **kwargs).dispatch()
+
+    async def dispatch_sync(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Run the function here and now, through its middleware, and return its result or raise its error."""
+        return await self.bind(*args, **kwargs).dispatch_sync()
+
+    async def dispatch_after_response(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run the function in this process when the response has gone out; see `Job.dispatch_after_response`."""
+        await self.bind(*args, **kwargs).dispatch_after_response()
+
     def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundJob[R_co]:
         """Return the job with its arguments filled in.
 
@@ -160,7 +176,9 @@ def job(
     run_in: Literal["loop", "thread", "process"] | None = None,
     keep_result: Seconds | None = None,
     on_shutdown: Literal["finish", "release"] | None = None,
+    delete_when_missing: bool | None = None,
     silenced: bool | None = None,
+    after_commit: bool | None = None,
 ) -> _JobDecorator: ...
 def job(fn: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Make a function a job; takes every setting of `Job`'s class keywords.

@@ -105,7 +105,10 @@ class _Planner:
         given = self._given(bare, wanted)
         if given is not None:
             return given
-        resolver = self._injector.resolver
+        provider, resolver = self._injector.provider, self._injector.resolver
+        if provider is not None and provider.knows(bare):
+            made = self._injector.overrides.get(bare, provider.open)
+            return self._dependency(Dependency(made), bare, wanted)
         if resolver is not None and resolver.knows(bare):
             return self._known.get((bare, "job")) or self._add(bare, "resolved", "job", {})
         return _nothing(wanted, resolver is not None)

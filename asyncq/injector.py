@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from asyncq.context import JobContext
     from asyncq.job import Job
 
-__all__ = ["Bound", "Get", "Injector", "Override", "Resolver"]
+__all__ = ["Bound", "Get", "Injector", "Override", "Provider", "Resolver"]
 
 Get = Callable[[Any], Awaitable[Any]]
 """Returns the value of a type, within the run of one job."""
@@ -31,11 +31,24 @@ class Resolver(Protocol):
         ...
 
 
+class Provider(Protocol):
+    """Makes values of types that bear no marker, by a dependency like others: it can be overridden by the type."""
+
+    def knows(self, wanted: Any, /) -> bool:
+        """Say whether it makes values of this type."""
+        ...
+
+    def open(self, ctx: JobContext) -> AsyncIterator[Any]:
+        """Yield the value for one run; an async generator function."""
+        ...
+
+
 class Injector:
     """Changed by its app only; `version` grows with each change, so that what was planned is planned anew."""
 
-    def __init__(self, resolver: Resolver | None = None) -> None:
+    def __init__(self, resolver: Resolver | None = None, provider: Provider | None = None) -> None:
         self.resolver = resolver
+        self.provider = provider
         self.version = 0
         self._overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self._bound: dict[type[Job], Bound] = {}

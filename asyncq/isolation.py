@@ -21,7 +21,7 @@ from asyncq.job import Job
 from asyncq.payload import Payload, Reservation
 from asyncq.retry import describe, trace_of
 from asyncq.run import Run
-from asyncq.shape import make_shape
+from asyncq.shapes import make_shape
 from asyncq.supply import Opened, OpenedHere, Shared, Values, arguments_of
 
 __all__ = ["Isolation"]

@@ -114,6 +114,10 @@ class BoundJob(Generic[R_co]):
         """Run the job here and now, through its middleware, and return its result or raise its error."""
         return cast(R_co, await host().dispatch_sync(self.request({})))
 
+    async def dispatch_after_response(self) -> None:
+        """Run the job in this process when the response has gone out; see `Job.dispatch_after_response`."""
+        await host().dispatch_after_response(self.request({}))
+
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 class Job:
@@ -156,7 +160,9 @@ class Job:
         run_in: Literal["loop", "thread", "process"] | None = None,
         keep_result: Seconds | None = None,
         on_shutdown: Literal["finish", "release"] | None = None,
+        delete_when_missing: bool | None = None,
         silenced: bool | None = None,
+        after_commit: bool | None = None,
         abstract: bool = False,
         **unknown: Never,
     ) -> None:
@@ -231,6 +237,15 @@ class Job:
     async def dispatch_sync(self) -> Any:
         """Run the job here and now, through its middleware, and return its result or raise its error."""
         return await host().dispatch_sync(Request(self, {}))
+
+    async def dispatch_after_response(self) -> None:
+        """Run the job in this process, as `dispatch_sync` does, when the response has gone out that is under way here.
+
+        Raises:
+            EncodeError: an argument cannot travel.
+            NotOpen: no response is under way; a web application needs `asyncq.asgi.QueueMiddleware`.
+        """
+        await host().dispatch_after_response(Request(self, {}))
 
 
 AnyJob = Job | BoundJob[Any]

@@ -112,6 +112,23 @@ class Reservation:
     unique_key: str | None = None
 
 
+def reservation_of(envelope: Envelope, attempt: int, now: float = 0.0) -> Reservation:
+    """Return an envelope as if a broker had leased it at this instant, for a run without a broker, or to read it."""
+    return Reservation(
+        id=envelope.id,
+        queue=envelope.queue,
+        name=envelope.name,
+        token="",
+        attempt=attempt,
+        exceptions=0,
+        crashes=0,
+        body=envelope.body,
+        reserved_at=now,
+        group=envelope.group,
+        tags=envelope.tags,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Reserved:
     """The answer to a reserve."""
@@ -203,7 +220,7 @@ class Traits:
     shared: bool = True
     """Several processes may use it at once."""
     runs_inline: bool = False
-    """A push runs the job; there is nothing to reserve."""
+    """What is pushed is run by this process; there is nothing to reserve."""
     discards: bool = False
     """A push forgets the job."""
     exact_sizes: bool = True

@@ -14,7 +14,7 @@ from asyncq.injector import Bound, Injector
 from asyncq.isolation import Isolation
 from asyncq.job import Job
 from asyncq.pipeline import compose
-from asyncq.plugin import Plugin
+from asyncq.plugin import Plugin, Preparation
 from asyncq.settings import JobSettings, Middleware, Next
 from asyncq.supply import Opened, OpenedHere, Shared, Values, arguments_of
 from asyncq.threads import Threads
@@ -36,6 +36,11 @@ class Recipe:
     """True where the timeout starts later than the run: when a thread or a process takes up the job."""
     has_backoff: bool
     """True where `backoff` is a method of the job."""
+    preparations: Sequence[Preparation] = ()
+
+    def tell(self, ctx: JobContext, hook: Next) -> Awaitable[Any]:
+        """Call the hook with a fresh instance of the job that was made ready."""
+        return compose([item.tell for item in self.preparations], hook)(ctx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class Recipes:
         self, plugins: Sequence[Plugin], middleware: Sequence[Middleware], places: Places, supply: Supply, arm: Arm
     ) -> None:
         self._inner = [plugin.handle for plugin in plugins if type(plugin).handle is not Plugin.handle]
+        self._preparing = [plugin for plugin in plugins if type(plugin).prepare is not Plugin.prepare]
         self._outer = tuple(middleware)
         self._places = places
         self._supply = supply
@@ -90,12 +96,20 @@ class Recipes:
         if cls.middleware is not Job.middleware:
             core = _with_own_middleware(core)
         call = compose([*self._outer, *settings.middleware], core)
-        return Recipe(cls, settings, call, place != "loop", inspect.isfunction(getattr(cls, "backoff", None)))
+        preparations = [made for plugin in self._preparing if (made := plugin.prepare(cls)) is not None]
+        return Recipe(
+            cls,
+            settings,
+            compose([item.run for item in preparations], call),
+            arms_itself=place != "loop" and not preparations,  # what is loaded before the thread takes time too
+            has_backoff=inspect.isfunction(getattr(cls, "backoff", None)),
+            preparations=preparations,
+        )
 
     def _handler(self, cls: type[Job], place: str) -> Next:
         plan = plan_of(cls, self._supply.injector)
         if place == "process":
-            _refuse_far(cls, plan)
+            _refuse_far(cls, plan, self._supply.injector)
             return lambda ctx: self._places.processes.run(ctx, lambda: self._arm(ctx))
         if place == "thread":
             return self._in_thread(plan)
@@ -159,11 +173,13 @@ def _by(bound: Bound) -> Next:
     return lambda ctx: bound(ctx.job, ctx)
 
 
-def _refuse_far(cls: type[Job], plan: Plan) -> None:
+def _refuse_far(cls: type[Job], plan: Plan, injector: Injector) -> None:
     for step in plan.steps:
-        if step.kind == "resolved":
+        own = injector.provider is not None and step.call == injector.provider.open
+        if own or step.kind == "resolved":
+            what = "the app opens the session of the job" if own else f"the app's resolver makes {step.name}"
             raise ConfigError(
-                f"{cls.__qualname__}: the app's resolver makes {step.name}, but the handler runs in another process, "
+                f"{cls.__qualname__}: {what}, but the handler runs in another process, "
                 "where it is not known; mark the parameter with Depends, or take run_in='process' away"
             )
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from asyncq.errors import DecodeError, NotSupported, UnknownJob
 from asyncq.events import JobRetryRequested
-from asyncq.payload import Envelope
+from asyncq.payload import Envelope, reservation_of
 from asyncq.records import FailedJob
 from asyncq.stores import FailedStore
-from asyncq.wiring import Engine, reservation_of
+from asyncq.wiring import Engine
 
 __all__ = ["Retried", "failed_stores", "retry_all", "retry_jobs"]
 

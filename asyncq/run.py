@@ -12,7 +12,7 @@ from asyncq.retry import Rules
 if TYPE_CHECKING:
     import anyio
 
-    from asyncq.context import JobContext
+    from asyncq.context import Early, JobContext
     from asyncq.recipe import Recipe
 
 __all__ = ["Cause", "Facts", "Run"]
@@ -32,6 +32,7 @@ class Run:
         "confirmed",
         "ctx",
         "deadline",
+        "early",
         "recipe",
         "reservation",
         "rules",
@@ -59,6 +60,7 @@ class Run:
         self.shell: anyio.CancelScope | None = None
         self.task: asyncio.Task[None] | None = None
         self.settlement: Settlement | None = None
+        self.early: Early | None = None
         self.confirmed: asyncio.Future[bool] | None = None
         self.told_at = float("-inf")
         """Monotonic instant at which its progress was written last."""

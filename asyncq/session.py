@@ -109,7 +109,7 @@ class Session:
 
     async def _close(self, engine: Engine) -> None:
         try:
-            await engine.shared.close()
+            await engine.finish()
             await self._inner.aclose()
         finally:
             self.engine = None

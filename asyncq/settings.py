@@ -38,6 +38,8 @@ class DispatchOptions(TypedDict, total=False):
     tags: Sequence[str]
     group: str
     unique_for: Seconds
+    tx: object
+    after_commit: bool
     id: str
 
 
@@ -71,7 +73,9 @@ class JobSettings:
     keep_result: float = 0.0
     """Seconds for which the end of the job, with its result, is kept."""
     on_shutdown: Literal["finish", "release"] = "finish"
+    delete_when_missing: bool = False
     silenced: bool = False
+    after_commit: bool | None = None
 
     @property
     def is_unique(self) -> bool:
@@ -82,7 +86,7 @@ class JobSettings:
 _NOT_INHERITED: Final = {"name": None, "aliases": ()}
 _COUNTS: Final = {"tries", "max_exceptions", "max_crashes"}
 _DURATIONS: Final = {"delay", "timeout", "retry_for", "unique_for", "keep_result"}
-_FLAGS: Final = {"fail_on_timeout", "unique", "silenced"}
+_FLAGS: Final = {"fail_on_timeout", "unique", "delete_when_missing", "silenced", "after_commit"}
 _TEXTS: Final = {"name", "connection", "group", "unique_scope"}
 _LISTS_OF_TEXT: Final = {"aliases", "tags", "unique_by"}
 _CHOICES: Final = {

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import enum
-import inspect
-import math
-import types
-import typing
-from collections.abc import Callable, Iterable, Sized
-from dataclasses import Field, dataclass, fields, is_dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
-from uuid import UUID
+from collections.abc import Callable
+from dataclasses import Field, dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from asyncq.errors import ConfigError, DecodeError, EncodeError
+from asyncq.errors import DecodeError, EncodeError
+from asyncq.exactness import same
 from asyncq.job import Job
 from asyncq.payload import Payload
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-__all__ = ["Shape", "make_shape"]
+__all__ = ["PYDANTIC_CONFIG", "Shape", "fields_of"]
 
 PYDANTIC_CONFIG: Final = {
     # pydantic's own defaults write NaN as null and refuse bytes that are not UTF-8.
@@ -41,20 +34,39 @@ class Shape:
     cls: type[Job]
     validate: Callable[[Any], Any]
     dump: Callable[..., bytes]
-    load: Callable[[bytes], Any]
-    exact: bool
-    """True where every value that validates comes back as it was; else each dispatch makes the round trip to see."""
+    load: Callable[..., Any]
+    unsure: frozenset[str]
+    """Fields of which not every valid value comes back as it was: each dispatch makes the round trip to see."""
 
     def encode(self, job: Job) -> bytes:
         """Return the arguments as JSON; raises EncodeError for what cannot travel."""
         try:
             checked = self.validate(job)
             body = self.dump(checked)
-            if not self.exact:
-                self._prove(checked, self.load(body))
+            if self.unsure:
+                self._prove(checked, self._back(checked, body))
         except (ValueError, TypeError) as error:
             raise EncodeError(self._refusal(job, error)) from error
         return body
+
+    def identity(self, job: Job) -> bytes:
+        """Return what two jobs have in common where they mean the same."""
+        return self.encode(job)
+
+    def label(self, job: Job, name: str) -> str:
+        """Return the value of one attribute as a text that is the same for the same value."""
+        return str(getattr(job, name))
+
+    def read(self, body: bytes) -> Job:
+        """Return the job that these arguments make; raises ValueError where they do not fit."""
+        return cast(Job, self.load(body))
+
+    def round_trip(self, job: Job, payload: Payload) -> Job:
+        """Return a job that was just encoded as a worker will see it; raises DecodeError where that fails."""
+        return self.decode(payload)
+
+    def _back(self, checked: Job, body: bytes) -> Job:
+        return self.read(body)
 
     def _refusal(self, job: Job, error: Exception) -> str:
         if hasattr(error, "errors"):
@@ -76,11 +88,17 @@ class Shape:
         try:
             return cast(Job, self.load(payload.arguments))
         except ValueError as error:
-            told = _validation_message(self.cls, cast("ValidationError", error)) if hasattr(error, "errors") else error
-            raise DecodeError(f"job {payload.id}: its arguments do not fit {self.cls.__qualname__}: {told}") from error
+            raise self.unfitting(payload, error) from error
+
+    def unfitting(self, payload: Payload, error: ValueError) -> DecodeError:
+        """Return what to raise for arguments that cannot be read."""
+        told = _validation_message(self.cls, cast("ValidationError", error)) if hasattr(error, "errors") else error
+        return DecodeError(f"job {payload.id}: its arguments do not fit {self.cls.__qualname__}: {told}")
 
     def _prove(self, before: Job, after: Job) -> None:
         for item in fields_of(self.cls):
+            if item.name not in self.unsure:
+                continue
             given, back = getattr(before, item.name), getattr(after, item.name)
             if not same(given, back):
                 raise EncodeError(
@@ -89,110 +107,18 @@ class Shape:
                 )
 
 
-def make_shape(cls: type[Job]) -> Shape:
-    """Resolve the annotations of the class and build its adapter.
-
-    Raises:
-        ConfigError: an annotation names something that cannot be found, or a type that pydantic does not know.
-    """
-    from pydantic import PydanticUserError, TypeAdapter
-    from pydantic.errors import PydanticUndefinedAnnotation
-
-    hints = resolve(cls)
-    type.__setattr__(cls, "__pydantic_config__", PYDANTIC_CONFIG)
-    try:
-        adapter: TypeAdapter[Any] = TypeAdapter(cls)
-    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
-        text = str(error).split("\n", 1)[0]
-        raise ConfigError(f"{cls.__qualname__}: a field's type cannot travel: {text} Or pass an id.") from error
-    return Shape(
-        cls,
-        adapter.validator.validate_python,
-        adapter.serializer.to_json,
-        adapter.validator.validate_json,
-        all(is_exact(hint) for hint in hints.values()),
-    )
-
-
-def resolve(cls: type[Job]) -> dict[str, Any]:
-    """Return the types of the fields, looked up where each class was defined, and store them in the class."""
-    hints: dict[str, Any] = {}
-    names = {item.name for item in fields_of(cls)}
-    for base in reversed(cls.__mro__):
-        if not (issubclass(base, Job) and base is not Job):
-            continue
-        own = {name: note for name, note in inspect.get_annotations(base).items() if name in names}
-        hints.update(_resolve_own(base, own))
-    for item in fields_of(cls):
-        item.type = hints.get(item.name, item.type)
-    return hints
-
-
 def fields_of(cls: type[Job]) -> tuple[Field[Any], ...]:
     """Return the fields of a job; every subclass of Job is a dataclass, which its type cannot say."""
     return fields(cast(Any, cls))
 
 
-def _resolve_own(base: type[Job], notes: dict[str, Any]) -> dict[str, Any]:
-    outer, inner = base.namespace_
-    holder = types.SimpleNamespace(__annotations__=notes)
-    try:
-        return typing.get_type_hints(holder, outer, {**inner, **vars(base)}, include_extras=True)
-    except NameError as error:
-        raise ConfigError(
-            f"{base.__qualname__}: an annotation names {error.name!r}, which cannot be found at run time; import it in "
-            f"{base.__module__}, and not only under TYPE_CHECKING"
-        ) from error
-
-
-# No datetime and no time: JSON has no offsets of odd seconds, as the zones of old times have.
-_PLAIN: Final = (str, int, float, bool, bytes, date, timedelta, UUID, Decimal, type(None))
-
-
-def is_exact(hint: Any) -> bool:
-    """Say whether values of this type always come back from JSON as they were."""
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return len(args) == 2 and not callable(args[1]) and is_exact(args[0])
-    if origin in {Union, types.UnionType}:
-        return len(args) == 2 and type(None) in args and all(map(is_exact, args))
-    if origin in {list, tuple, set, frozenset}:
-        return all(is_exact(arg) for arg in args if arg is not Ellipsis)
-    if origin is dict:
-        return args[0] is str and is_exact(args[1])
-    if origin is Literal:
-        return all(isinstance(arg, str) for arg in args)
-    return hint in _PLAIN or (isinstance(hint, type) and _is_text_enum(hint))
-
-
-def _is_text_enum(hint: type) -> bool:
-    return issubclass(hint, enum.Enum) and all(type(item.value) is str for item in hint)
-
-
-def same(before: Any, after: Any) -> bool:
-    """Say whether two values are equal in value and in type, to any depth; NaN equals NaN."""
-    if type(before) is not type(after):
-        return False
-    if isinstance(before, (list, tuple, dict)):
-        return len(cast("Sized", before)) == len(after) and all(map(same, _members(before), _members(after)))
-    if isinstance(before, (datetime, time)):
-        return _wall(before) == _wall(after)
-    if is_dataclass(before) or hasattr(before, "__pydantic_fields_set__"):
-        return same(vars(before), vars(after)) if hasattr(before, "__dict__") else bool(before == after)
-    return bool(before == after) or (isinstance(before, float) and math.isnan(before) and math.isnan(after))
-
-
-def _wall(at: datetime | time) -> tuple[Any, ...]:
-    """Return what is shown of a time: a zone comes back as its offset."""
-    return at.replace(tzinfo=None), at.utcoffset(), at.tzinfo is None
-
-
-def _members(values: Any) -> Iterable[Any]:
-    return cast("Iterable[Any]", values.items() if isinstance(values, dict) else values)
-
-
 def _shown(shown: bool, value: Any) -> str:
-    return f"{value!r:.80}" if shown else "(redacted)"
+    if not shown:
+        return "(redacted)"
+    try:
+        return f"{value!r:.80}"
+    except Exception as error:  # such as of an instance that would have to be loaded first
+        return f"a {type(value).__qualname__} (its repr raises {type(error).__name__})"
 
 
 def _validation_message(cls: type[Job], error: ValidationError) -> str:
@@ -200,6 +126,6 @@ def _validation_message(cls: type[Job], error: ValidationError) -> str:
     lines: list[str] = []
     for detail in error.errors(include_url=False, include_context=False):
         place = ".".join(str(part) for part in detail["loc"])
-        value = "(redacted)" if hidden & set(detail["loc"]) else f"{detail['input']!r:.80}"
+        value = _shown(not hidden & set(detail["loc"]), detail["input"])
         lines.append(f"{cls.__qualname__}.{place}: {detail['msg']}, got {value}")
     return "; ".join(lines)

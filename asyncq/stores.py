@@ -35,6 +35,7 @@ __all__ = [
     "SignalStore",
     "Stores",
     "Telling",
+    "Waking",
 ]
 
 
@@ -270,6 +271,15 @@ class Outbox(Protocol):
 
     async def done(self, ids: Sequence[str], /) -> None:
         """Forget rows that were relayed."""
+        ...
+
+
+@runtime_checkable
+class Waking(Protocol):
+    """An outbox that wakes who relays it, so that what a user's transaction wrote there need not wait for a look."""
+
+    async def wait(self, *, timeout: float) -> None:
+        """Return when there may be a row to take, or after so many seconds; it may be cancelled."""
         ...
 
 

@@ -130,7 +130,7 @@ class Tracker:
             NotSupported: the connection cannot look up jobs, or has no signals to reach a worker with.
         """
         driver, signals = self._driver(handle), self._signals(handle)
-        if driver.traits.runs_inline or driver.traits.discards:
+        if not isinstance(driver, Findable) and (driver.traits.runs_inline or driver.traits.discards):
             return False  # what was dispatched there is over
         if not isinstance(driver, Findable) or signals is None:
             raise NotSupported(f"connection {handle.connection!r} cannot cancel jobs: it finds none by their id")
@@ -140,6 +140,8 @@ class Tracker:
                     await self._note_cancelled(handle, job)
                     return True
                 continue  # a worker took it in this moment
+            if driver.traits.runs_inline:
+                return bool(await driver.cancel([handle.id]))  # it runs in this process
             await self._tell_workers(handle, signals)
             if await self._find(handle) is not None:
                 return True

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import anyio
 
+from asyncq.aside import Aside
 from asyncq.clock import SYSTEM_CLOCK, Clock
 from asyncq.codec import Codec
-from asyncq.context import JobContext
+from asyncq.context import JobContext, Outlets
 from asyncq.contracts import Driver, Inline
 from asyncq.courier import Courier
 from asyncq.current import Host
@@ -19,14 +20,18 @@ from asyncq.errors import ConfigError
 from asyncq.events import JobQueued, JobQueueing, UniqueJobSkipped
 from asyncq.executor import Executor
 from asyncq.handle import JobHandle
+from asyncq.hands import Hands
 from asyncq.injector import Injector
+from asyncq.inplace import InPlace
 from asyncq.isolation import Isolation
 from asyncq.job import Request
 from asyncq.lines import Lines
 from asyncq.listeners import Listeners
-from asyncq.payload import Done, Envelope, Failed, Outcome, Pushed, Released, Reservation
+from asyncq.models.loading import LoadModels
+from asyncq.models.session import SessionSource
+from asyncq.payload import Pushed
 from asyncq.pipeline import compose
-from asyncq.plugin import Pending, Plugin
+from asyncq.plugin import Carrier, Pending, Plugin
 from asyncq.plugins.failed import KeepFailed
 from asyncq.plugins.results import KeepResults
 from asyncq.plugins.routing import Routing
@@ -34,12 +39,13 @@ from asyncq.plugins.unique import UniqueJobs
 from asyncq.progress import Teller
 from asyncq.recipe import Places, Recipes, Supply
 from asyncq.registry import Registry
+from asyncq.response import Errand, Response
 from asyncq.retry import Rules
-from asyncq.run import Run
 from asyncq.settings import Middleware
 from asyncq.stores import FailedStore
 from asyncq.supply import Shared
 from asyncq.threads import Threads
+from asyncq.transactions.door import Transactions
 
 __all__ = ["Engine", "Setup"]
 
@@ -56,15 +62,21 @@ class Setup:
     """Default queue by connection."""
     block_for: Mapping[str, float | None]
     """Longest wait in one call to the broker, by connection."""
+    after_commit: Mapping[str, bool | None]
+    """Whether dispatches wait for a commit, by connection; None: it does not say."""
     middleware: tuple[Middleware, ...]
     failed_on: str | None
     """Connection that keeps failed jobs; None: each connection its own."""
     listeners: Listeners
     registry: Registry
     injector: Injector
+    sessions: SessionSource | None = None
+    """Where the session of a job comes from, in which its models are loaded."""
     clock: Clock = SYSTEM_CLOCK
     plugins: tuple[Plugin, ...] = ()
     """Nearer to the broker than our own."""
+    at_once: bool = False
+    """No dispatch is a part of a transaction or waits for one: in tests that keep what is dispatched."""
 
 
 class Engine:
@@ -76,24 +88,38 @@ class Engine:
         self.codec = Codec()
         self.lines = Lines()
         self.shared = Shared()
+        self._transactions = Transactions(drivers, setup.after_commit)
         self.plugins: tuple[Plugin, ...] = (
+            LoadModels(self.codec, setup.sessions),
             UniqueJobs(self.codec, self.driver),
+            *([] if setup.at_once else [self._transactions]),
             KeepResults(self.codec),
             KeepFailed(),
             Routing({name: self._keeper_of_failed(name) for name in drivers}),
             *setup.plugins,
         )
         self._packer = Packer(self.codec, setup.registry, setup.queues, setup.default, setup.clock.now)
-        self._couriers = {name: Courier(driver) for name, driver in drivers.items()}
+        # What runs jobs itself must not be shared: a job that dispatches would wait for its own push to end.
+        self._couriers = {name: Courier(driver) for name, driver in drivers.items() if not driver.traits.runs_inline}
         doors = [plugin.dispatch for plugin in self.plugins if type(plugin).dispatch is not Plugin.dispatch]
         self._send = compose(doors, self._push)
         self._inline = self.executor(setup.default, Rules(), anyio.Event(), lambda ctx: None, threads=INLINE_THREADS)
+        self._in_place = InPlace(self._executor_here, self.driver, setup.listeners, setup.clock)
+        self.aside = Aside(self._in_place)
         for name, driver in drivers.items():
             if isinstance(driver, Inline):
-                driver.bind(self._runner(name))
+                driver.bind(Hands(self.aside, name))
+
+    async def finish(self) -> None:
+        """Return when what runs aside has ended, within its grace; then close what jobs of the whole app share."""
+        try:
+            await self.aside.close()
+        finally:
+            await self.shared.close()
 
     async def close(self) -> None:
-        """Return when every accepted dispatch has been pushed."""
+        """Return when every accepted dispatch has been pushed, or waits for a transaction."""
+        await self._transactions.close()
         for courier in self._couriers.values():
             await courier.close()
 
@@ -127,24 +153,26 @@ class Engine:
         """Make what runs the jobs of one connection; `threads` is how many blocking handlers may run at once."""
         places = places or Places(Threads(threads), Isolation(threads))
         supply = Supply(self.setup.injector, self.shared)
+        settlers = [plugin for plugin in self.plugins if type(plugin).settle is not Plugin.settle]
         return Executor(
             connection=connection,
             codec=self.codec,
             registry=self.setup.registry,
             recipes=Recipes(self.plugins, self.setup.middleware, places, supply, arm),
             rules=rules,
-            settlers=[plugin for plugin in self.plugins if type(plugin).settle is not Plugin.settle],
+            settlers=settlers,
             listeners=self.setup.listeners,
             stopping=stopping,
             arm=arm,
             scope=type(anyio.CancelScope()),
-            teller=self._teller(connection),
+            outlets=self._outlets(connection, settlers),
             unknown_since={},
         )
 
-    def _teller(self, connection: str) -> Teller | None:
+    def _outlets(self, connection: str, settlers: Sequence[Plugin]) -> Outlets:
         signals = self.driver(connection).stores.signals
-        return None if signals is None else Teller(signals, connection)
+        teller = None if signals is None else Teller(signals, connection)
+        return Outlets(teller, self._transactions.completer(connection, settlers, real=not self.setup.at_once))
 
     def pack(self, request: Request) -> Pending:
         """Return a job as it would be sent."""
@@ -168,15 +196,18 @@ class Engine:
         return await self._push_all(pending)
 
     async def _push_all(self, pending: Sequence[Pending]) -> Sequence[Pushed]:
-        names = {item.connection for item in pending}
-        if len(names) == 1:
-            return await self._couriers[names.pop()].push([item.envelope for item in pending])
+        carriers = [item.carrier or self._carrier(item.connection) for item in pending]
+        if len(set(carriers)) == 1:
+            return await carriers[0].push([item.envelope for item in pending])
         answers: dict[str, Pushed] = {}
-        for name in sorted(names):
-            mine = [item.envelope for item in pending if item.connection == name]
-            pushed = await self._couriers[name].push(mine)
-            answers.update(zip((item.id for item in mine), pushed, strict=True))
+        for carrier in dict.fromkeys(carriers):
+            mine = [item.envelope for item, its in zip(pending, carriers, strict=True) if its is carrier]
+            pushed = await carrier.push(mine)
+            answers.update(zip((envelope.id for envelope in mine), pushed, strict=True))
         return [answers[item.envelope.id] for item in pending]
+
+    def _carrier(self, connection: str) -> Carrier:
+        return self._couriers.get(connection) or self.drivers[connection]
 
     async def _push_aloud(self, pending: Sequence[Pending]) -> Sequence[Pushed]:
         emit = self.setup.listeners.emit
@@ -193,54 +224,16 @@ class Engine:
     async def dispatch_sync(self, request: Request) -> Any:
         """Run the job here and now, after the round trip through the codec; its error is raised."""
         pending = self._packer.pack(request)
-        _, outcome = await self._run_here(self._executor_here(pending.connection), pending.envelope)
-        return outcome.result if isinstance(outcome, Done) else None
+        return await self._in_place.run(pending.connection, pending.envelope)
 
-    def _runner(self, connection: str) -> Callable[[Envelope], Awaitable[None]]:
-        async def run(envelope: Envelope) -> None:
-            executor = self._executor_here(connection)
-            effects = executor.conclude(*await self._run_here(executor, envelope)).effects
-            results = self.driver(connection).stores.results
-            if effects.result is not None and results is not None:
-                await results.put(effects.result)
-
-        return run
+    def dispatch_after_response(self, request: Request, response: Response) -> None:
+        """Run the job in this process when the response has gone out; it is encoded now."""
+        pending = self._packer.pack(request)
+        response.add(self.aside, [Errand(pending.connection, pending.envelope, keep=False)])
 
     def _executor_here(self, connection: str) -> Executor:
-        return replace(self._inline, connection=connection, teller=self._teller(connection))
-
-    async def _run_here(self, executor: Executor, envelope: Envelope) -> tuple[Run, Outcome]:
-        attempt = 1
-        while True:
-            run = Run(reservation_of(envelope, attempt, self.setup.clock.now()), self.setup.clock)
-            executor.open(run)
-            run.rules = replace(run.rules, tries=1, retry_until=None, timeout=0.0, max_exceptions=0)
-            outcome = await executor.attempt(run)
-            if isinstance(outcome, Failed):
-                await executor.tell_failed(run, outcome.error)
-                raise outcome.error
-            assert outcome is not None  # there is no lease that could be lost
-            if not isinstance(outcome, Released):
-                return run, outcome
-            await self.setup.clock.wait(outcome.delay or 0.0)
-            attempt += 1
-
-
-def reservation_of(envelope: Envelope, attempt: int, now: float = 0.0) -> Reservation:
-    """Return an envelope as if a broker had leased it at this instant, for a run without a broker, or to read it."""
-    return Reservation(
-        id=envelope.id,
-        queue=envelope.queue,
-        name=envelope.name,
-        token="",
-        attempt=attempt,
-        exceptions=0,
-        crashes=0,
-        body=envelope.body,
-        reserved_at=now,
-        group=envelope.group,
-        tags=envelope.tags,
-    )
+        inline, outlets = self._inline, self._outlets(connection, self._inline.settlers)
+        return replace(inline, connection=connection, stopping=self.aside.stopping, outlets=outlets)
 
 
 def _facts(item: Pending) -> tuple[str, str, str, str]:

@@ -61,7 +61,7 @@ def _unknown(known: Mapping[str, type[Job]], name: str) -> UnknownJob:
 
 def _job(engine: Engine, cls: type[Job], arguments: str) -> Job:
     try:
-        return cast(Job, engine.codec.shape(cls).load(arguments.encode()))
+        return engine.codec.shape(cls).read(arguments.encode())
     except ValueError as error:
         raise UsageError(_complaint(cls, arguments, error)) from None
 

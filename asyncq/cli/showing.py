@@ -14,11 +14,11 @@ from asyncq.cli.session import with_engine
 from asyncq.contracts import Findable
 from asyncq.errors import DecodeError, UnknownJob
 from asyncq.job import Job
-from asyncq.payload import Envelope, Payload
+from asyncq.payload import Envelope, Payload, reservation_of
 from asyncq.records import FailedJob, WaitingJob
 from asyncq.retrying import failed_stores
 from asyncq.shape import fields_of
-from asyncq.wiring import Engine, reservation_of
+from asyncq.wiring import Engine
 
 __all__ = ["show_job"]
 

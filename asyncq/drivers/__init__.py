@@ -34,6 +34,8 @@ SCHEMES = {
     ),
     **dict.fromkeys(("postgresql", "postgres"), "asyncq.drivers.postgres:PostgresDriver"),
     "sync": "asyncq.drivers.sync:SyncDriver",
+    "background": "asyncq.drivers.background:BackgroundDriver",
+    "deferred": "asyncq.drivers.deferred:DeferredDriver",
     "null": "asyncq.drivers.null:NullDriver",
 }
 

@@ -65,12 +65,12 @@ def key_of(codec: Codec, job: Job) -> str:
     if callable(own):
         return f"{scope}:{own(job)}"
     if cls.settings_.unique_by:
-        return f"{scope}:{':'.join(str(_value(job, name)) for name in cls.settings_.unique_by)}"
-    return f"{scope}:{hashlib.sha256(codec.arguments(job)).hexdigest()}"
+        return f"{scope}:{':'.join(_label(codec, job, name) for name in cls.settings_.unique_by)}"
+    return f"{scope}:{hashlib.sha256(codec.identity(job)).hexdigest()}"
 
 
-def _value(job: Job, name: str) -> object:
+def _label(codec: Codec, job: Job, name: str) -> str:
     try:
-        return getattr(job, name)
+        return codec.shape(type(job)).label(job, name)
     except AttributeError:
         raise ConfigError(f"{type(job).__qualname__}: unique_by names {name!r}, which is no field of it") from None

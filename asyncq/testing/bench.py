@@ -14,6 +14,7 @@ from asyncq.context import JobContext
 from asyncq.isolation import Isolation
 from asyncq.payload import Failed, Reservation
 from asyncq.recipe import Places
+from asyncq.report import Report
 from asyncq.retry import Rules
 from asyncq.run import Run
 from asyncq.testing.outcome import RunOutcome, outcome_of
@@ -23,7 +24,6 @@ from asyncq.wiring import Engine
 from asyncq.worker.deadlines import Deadlines
 from asyncq.worker.desk import Desk
 from asyncq.worker.relay import Relay
-from asyncq.worker.report import Report
 
 __all__ = ["Bench"]
 

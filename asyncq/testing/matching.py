@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from asyncq.clock import Seconds, seconds
 from asyncq.function import FunctionJob, JobFunction
 from asyncq.job import BoundJob, Job
-from asyncq.testing.record import Dispatched
+from asyncq.testing.record import Dispatched, Way
 
 __all__ = ["Wanted", "describe_all", "job_class"]
 
 SHOWN: Final = 20
+_VERBS: Final[Mapping[Way, str]] = {
+    "queue": "dispatched",
+    "sync": "dispatched to run here and now",
+    "after_response": "dispatched to run after the response",
+}
 Which = type[Job] | JobFunction[..., Any]
 
 
@@ -41,7 +46,7 @@ class Wanted:
     queue: str | None = None
     connection: str | None = None
     delay: Seconds | None = None
-    sync: bool = False
+    way: Way = "queue"
 
     def among(self, records: Iterable[Dispatched[Any]]) -> Sequence[Dispatched[Any]]:
         """Return those that are meant."""
@@ -49,7 +54,7 @@ class Wanted:
 
     def kin(self, records: Iterable[Dispatched[Any]]) -> Sequence[Dispatched[Any]]:
         """Return those of the same class, whatever else is asked."""
-        return [record for record in records if isinstance(record.job, self.cls) and record.sync == self.sync]
+        return [record for record in records if isinstance(record.job, self.cls) and record.way == self.way]
 
     def _fits(self, record: Dispatched[Any]) -> bool:
         if self.queue is not None and record.queue != self.queue:
@@ -68,7 +73,7 @@ class Wanted:
 
     def verb(self) -> str:
         """How it was dispatched."""
-        return "dispatched to run here and now" if self.sync else "dispatched"
+        return _VERBS[self.way]
 
     def too_many(self, found: Sequence[Dispatched[Any]], times: int) -> str:
         """Say how often it was, and not `times`."""

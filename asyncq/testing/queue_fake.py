@@ -60,18 +60,23 @@ class QueueFake:
 
     @property
     def records(self) -> Sequence[Dispatched[Job]]:
-        """All dispatches in their order, with what was said at each; also those that were to run here and now."""
+        """All dispatches in their order, with what was said at each; also of jobs that were to run without a queue."""
         return tuple(self._understudy.records)
 
     @property
     def dispatched(self) -> list[Job]:
         """The jobs that were given to a queue, in their order."""
-        return [record.job for record in self.records if not record.sync]
+        return [record.job for record in self.records if record.way == "queue"]
 
     @property
     def dispatched_sync(self) -> list[Job]:
         """The jobs that were to run here and now; they did not run."""
-        return [record.job for record in self.records if record.sync]
+        return [record.job for record in self.records if record.way == "sync"]
+
+    @property
+    def dispatched_after_response(self) -> list[Job]:
+        """The jobs that were to run when a response has gone out; they did not run."""
+        return [record.job for record in self.records if record.way == "after_response"]
 
     @overload
     def of(self, job: type[J], /) -> list[J]: ...
@@ -153,7 +158,7 @@ class QueueFake:
         self._assert(Wanted(job_class(job), where, queue), 0)
 
     def assert_nothing_dispatched(self) -> None:
-        """Assert that no job was dispatched, neither to a queue nor to run here and now."""
+        """Assert that no job was dispatched: to a queue, to run here and now, or to run after a response."""
         __tracebackhide__ = True
         if self.records:
             raise AssertionError(f"no job was to be dispatched, but {describe_all(self.records)}")
@@ -161,7 +166,7 @@ class QueueFake:
     def assert_count(self, count: int, job: Which | None = None) -> None:
         """Assert how many jobs were given to queues: of one kind, or of all."""
         __tracebackhide__ = True
-        found = [record for record in self.records if not record.sync]
+        found = [record for record in self.records if record.way == "queue"]
         if job is not None:
             self._assert(Wanted(job_class(job)), count)
         elif len(found) != count:
@@ -180,7 +185,7 @@ class QueueFake:
     ) -> list[Any]:
         """Assert that the job was to run here and now; it did not run, see `answer`."""
         __tracebackhide__ = True
-        return self._assert(Wanted(job_class(job), where, sync=True), times)
+        return self._assert(Wanted(job_class(job), where, way="sync"), times)
 
     @overload
     def assert_not_dispatched_sync(self, job: type[J], where: Callable[[J], bool] | None = None) -> None: ...
@@ -191,7 +196,33 @@ class QueueFake:
     def assert_not_dispatched_sync(self, job: Any, where: Callable[..., bool] | None = None) -> None:
         """Assert that no such job was to run here and now."""
         __tracebackhide__ = True
-        self._assert(Wanted(job_class(job), where, sync=True), 0)
+        self._assert(Wanted(job_class(job), where, way="sync"), 0)
+
+    @overload
+    def assert_dispatched_after_response(
+        self, job: type[J], where: Callable[[J], bool] | None = None, *, times: int | None = None
+    ) -> list[J]: ...
+    @overload
+    def assert_dispatched_after_response(
+        self, job: JobFunction[..., Any], where: Callable[..., bool] | None = None, *, times: int | None = None
+    ) -> list[Job]: ...
+    def assert_dispatched_after_response(
+        self, job: Any, where: Callable[..., bool] | None = None, *, times: int | None = None
+    ) -> list[Any]:
+        """Assert that the job was to run when a response has gone out; it did not run."""
+        __tracebackhide__ = True
+        return self._assert(Wanted(job_class(job), where, way="after_response"), times)
+
+    @overload
+    def assert_not_dispatched_after_response(self, job: type[J], where: Callable[[J], bool] | None = None) -> None: ...
+    @overload
+    def assert_not_dispatched_after_response(
+        self, job: JobFunction[..., Any], where: Callable[..., bool] | None = None
+    ) -> None: ...
+    def assert_not_dispatched_after_response(self, job: Any, where: Callable[..., bool] | None = None) -> None:
+        """Assert that no such job was to run when a response has gone out."""
+        __tracebackhide__ = True
+        self._assert(Wanted(job_class(job), where, way="after_response"), 0)
 
     def answer(self, job: Which, value: Any, /) -> None:
         """Let `dispatch_sync` of such jobs return this; they are kept and not run. Without it they return None."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from asyncq.clock import Clock
 from asyncq.codec import Codec
 from asyncq.job import Job
-from asyncq.payload import Pushed
+from asyncq.payload import Pushed, reservation_of
 from asyncq.plugin import Pending, Plugin, Send
-from asyncq.wiring import reservation_of
 
-__all__ = ["Dispatched", "Recorder", "record_of"]
+__all__ = ["Dispatched", "Recorder", "Way", "record_of"]
 
+Way = Literal["queue", "sync", "after_response"]
+"""How a job was dispatched: to a queue, to run here and now, or when a response has gone out."""
 J_co = TypeVar("J_co", bound=Job, covariant=True)
 
 
@@ -24,7 +25,7 @@ class Dispatched(Generic[J_co]):
     """One dispatch: the job as a worker would see it, and what was said with it."""
 
     job: J_co
-    """After the round trip through the codec."""
+    """After the round trip through the codec; models by reference are those that were given."""
     id: str
     queue: str
     connection: str
@@ -32,8 +33,8 @@ class Dispatched(Generic[J_co]):
     """Seconds until it is due, counted from the dispatch."""
     due_at: datetime | None
     """The instant that was given as `delay`, if it was one."""
-    sync: bool
-    """True where it was to run here and now."""
+    way: Way
+    """Whether it was given to a queue, or was to run here and now, or when the response has gone out."""
     unique_key: str | None
     group: str | None
     tags: tuple[str, ...]
@@ -44,11 +45,15 @@ class Dispatched(Generic[J_co]):
     retry_until: datetime | None
 
     def __str__(self) -> str:
-        where = "here and now" if self.sync else f"on queue {self.queue!r} of connection {self.connection!r}"
+        where = {
+            "queue": f"on queue {self.queue!r} of connection {self.connection!r}",
+            "sync": "here and now",
+            "after_response": "after the response",
+        }[self.way]
         return f"{self.job!r} {where}" + (f", delayed by {self.delay:g} s" if self.delay else "")
 
 
-def record_of(codec: Codec, item: Pending, clock: Clock, *, sync: bool = False) -> Dispatched[Job]:
+def record_of(codec: Codec, item: Pending, clock: Clock, *, way: Way = "queue") -> Dispatched[Job]:
     """Decode what is about to be sent.
 
     Raises:
@@ -59,13 +64,13 @@ def record_of(codec: Codec, item: Pending, clock: Clock, *, sync: bool = False) 
     settings = payload.settings
     backoff, until = settings.get("backoff"), settings.get("retry_until")
     return Dispatched(
-        job=codec.decode(type(item.job), payload),
+        job=codec.round_trip(item.job, payload),
         id=envelope.id,
         queue=envelope.queue,
         connection=item.connection,
         delay=envelope.delay if envelope.due_at is None else max(0.0, envelope.due_at - clock.now()),
         due_at=_instant(envelope.due_at),
-        sync=sync,
+        way=way,
         unique_key=envelope.unique.key if envelope.unique else None,
         group=envelope.group,
         tags=envelope.tags,

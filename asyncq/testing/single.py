@@ -11,13 +11,12 @@ from asyncq.app import AsyncQ
 from asyncq.current import apps, likely_host
 from asyncq.errors import ConfigError
 from asyncq.job import AsyncHandler, BoundJob, Job, Request, SyncHandler
-from asyncq.payload import Reservation
+from asyncq.payload import Reservation, reservation_of
 from asyncq.plugin import Pending
 from asyncq.settings import DispatchOptions
 from asyncq.testing.bench import Bench
 from asyncq.testing.outcome import RunOutcome
 from asyncq.testing.understudy import Choice, Understudy
-from asyncq.wiring import reservation_of
 
 __all__ = ["run"]
 

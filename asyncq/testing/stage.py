@@ -37,7 +37,7 @@ class Stage:
         loop = asyncio.get_running_loop()
         found = self._engines.get(loop)
         if found is None:
-            setup = replace(self._app.setup(), clock=self.clock.clock, plugins=self._plugins)
+            setup = replace(self._app.setup(), clock=self.clock.clock, plugins=self._plugins, at_once=True)
             found = self._engines[loop] = Engine(self.drivers, setup)
         return found
 

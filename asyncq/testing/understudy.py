@@ -10,10 +10,10 @@ from typing import Any
 from asyncq.app import AsyncQ
 from asyncq.codec import Codec
 from asyncq.contracts import Driver
-from asyncq.current import Host, StandIn, apps
+from asyncq.current import Host, StandIn, apps, response_here
 from asyncq.handle import JobHandle
 from asyncq.job import Job, Request
-from asyncq.testing.record import Dispatched, record_of
+from asyncq.testing.record import Dispatched, Way, record_of
 from asyncq.testing.stage import Stage
 from asyncq.testing.turnable_clock import TurnableClock, clock_of_the_test
 from asyncq.wiring import Engine
@@ -116,9 +116,23 @@ class Understudy:
             if outer is not None:
                 return await outer.dispatch_sync(app, request)
             return await (await app.own_engine()).dispatch_sync(request)
-        pending = self.stage(app).engine().pack(request)
-        self.records.append(record_of(self._codec, pending, self.clock.clock, sync=True))
+        self._keep(app, request, "sync")
         return next((self.answers[cls] for cls in type(request.job).__mro__ if cls in self.answers), None)
+
+    async def dispatch_after_response(self, app: AsyncQ, request: Request, /) -> None:
+        """Keep the job; no response need be under way."""
+        outer = self._outer()
+        if self.choice.takes(request.job):
+            self._keep(app, request, "after_response")
+        elif outer is not None:
+            await outer.dispatch_after_response(app, request)
+        else:
+            response = response_here()
+            (await app.own_engine()).dispatch_after_response(request, response)
+
+    def _keep(self, app: AsyncQ, request: Request, way: Way) -> None:
+        pending = self.stage(app).engine().pack(request)
+        self.records.append(record_of(self._codec, pending, self.clock.clock, way=way))
 
     async def _pass(self, app: AsyncQ, requests: Sequence[Request]) -> Sequence[JobHandle[Any]]:
         outer = self._outer()

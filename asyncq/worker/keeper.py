@@ -133,7 +133,8 @@ class KeeperThread:
             self._renewed.set()
 
     def _renew(self, keeper: Keeper) -> bool:
-        runs = {(run.reservation.id, run.reservation.token): run for run in list(self._desk.held)}
+        held = [run for run in list(self._desk.held) if run.early is None]
+        runs = {(run.reservation.id, run.reservation.token): run for run in held}
         try:
             gone = keeper.extend([run.reservation for run in runs.values()])
         except DriverError as error:

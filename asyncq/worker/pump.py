@@ -184,7 +184,11 @@ class Pump:
 
     def _refuse(self, batch: list[Run], stale: set[tuple[str, str]]) -> None:
         for run in batch:
-            if (run.reservation.id, run.reservation.token) in stale:
+            if (run.reservation.id, run.reservation.token) not in stale:
+                continue
+            if run.early is not None:
+                run.settlement = run.early.settlement  # it was settled before, and that is what counts
+            else:
                 run.answer(stale=True)
                 _log.warning("%s %s: its lease was lost, so its end was refused", run.name, run.reservation.id)
 

@@ -12,12 +12,13 @@ import anyio
 
 from asyncq.concurrency import Nursery
 from asyncq.contracts import Driver, Keeper, Running
-from asyncq.errors import ConfigError
+from asyncq.errors import ConfigError, IncompleteApp
 from asyncq.events import LoopBlocked, WorkerInterrupted, WorkerPausing, WorkerResuming, WorkerStarting, WorkerStopping
 from asyncq.isolation import Isolation
 from asyncq.job import Job
 from asyncq.payload import Cancelled, Failed, Outcome, Released
 from asyncq.recipe import Places
+from asyncq.report import Report
 from asyncq.run import Run
 from asyncq.threads import Threads
 from asyncq.wiring import Engine
@@ -32,7 +33,6 @@ from asyncq.worker.lookout import Lookout
 from asyncq.worker.options import QueueSpec, WorkerOptions
 from asyncq.worker.pump import Pump
 from asyncq.worker.relay import Relay
-from asyncq.worker.report import Report
 from asyncq.worker.shutdown import Shutdown
 from asyncq.worker.stop import Stop
 from asyncq.worker.suspects import Suspects
@@ -47,10 +47,14 @@ Enforce = Callable[["Supervisor", Keeper, Run | None], None]
 
 
 class Supervisor:
-    """One worker. The order of its blocks is the order of its end: jobs, then pump, then keeper."""
+    """One worker. The order of its blocks is the order of its end: jobs, then pump, then keeper.
 
-    def __init__(self, engine: Engine, options: WorkerOptions, enforce: Enforce) -> None:
+    `beside` an application the process may hold jobs of other apps.
+    """
+
+    def __init__(self, engine: Engine, options: WorkerOptions, enforce: Enforce, *, beside: bool = False) -> None:
         self.options = options
+        self._beside = beside
         self.engine = engine
         self.driver = self._driver()
         self.stop = Stop(options)
@@ -101,14 +105,16 @@ class Supervisor:
         """Find now, and not in the middle of a run, what is wrong with a job class or slow at its first use.
 
         A class inside a function may belong to another app, or to a test that is over: its own runs tell of its faults.
+        So may any class, beside an application, that needs what this app was not given.
         """
         try:
             self.executor.recipes.of(cls)
             self.engine.codec.shape(cls)
         except ConfigError as error:
-            if "<locals>" not in cls.__qualname__:
+            anothers = self._beside and isinstance(error, IncompleteApp)
+            if "<locals>" not in cls.__qualname__ and not anothers:
                 raise
-            _log.warning("jobs of a class that was defined in a function will fail: %s", error)
+            _log.warning("jobs of a class will fail, if they are this app's: %s", error)
 
     def _start_siblings(self, start: Callable[..., object]) -> Control:
         start(Shutdown(self.stop, self.desk, self._deadlines, self.executor).run)
@@ -223,7 +229,7 @@ class Supervisor:
 
     def _drop(self, runs: list[Run]) -> None:
         for run in runs:
-            if run.settlement is not None or run not in self.desk.held:
+            if run.settlement is not None or run.early is not None or run not in self.desk.held:
                 continue  # it ended while the renewal was under way: its settlement says what is true
             _log.warning("%s %s: its lease was lost; it is cancelled here", run.name, run.reservation.id)
             self.desk.drop(run)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asyncq import AsyncQ
-from tests.contract.backends import backend_on, params_of, problem_of, with_tables
+from tests.contract.backends import backend_on, params_of, problem_of
 from tests.support.apps import no_other_app
 from tests.support.shared import Shared
 
@@ -27,7 +27,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, servers: Shared) -> str:
     name: str = request.param
     if problem := problem_of(name):
         pytest.fail(problem, pytrace=False)
-    return with_tables(backend_on(servers, name, tmp_path)).url
+    return backend_on(servers, name, tmp_path).url
 
 
 @pytest.fixture

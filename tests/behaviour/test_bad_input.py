@@ -483,11 +483,17 @@ APPS: dict[str, Mistake] = {
     "no loop": Mistake(
         outside_a_loop, NotOpen, "no asyncio loop is running here; from plain code call asyncq.blocking.dispatch(job)"
     ),
+    "no response": Mistake(
+        lambda app: Fine(number=2).dispatch_after_response(),
+        NotOpen,
+        "dispatch_after_response() was called where no response is under way; in a web application add "
+        "asyncq.asgi.QueueMiddleware to it, elsewhere (a websocket, a job, a script) use dispatch()",
+    ),
     "an unknown scheme": Mistake(
         made("mysql://host"),
         UnknownDriver,
-        "connection 'default': no driver for mysql://; there are memory://, null://, postgres://, "
-        "postgresql://, redis://, redis+cluster://, redis+sentinel://, redis+unix://, rediss://, "
+        "connection 'default': no driver for mysql://; there are background://, deferred://, memory://, null://, "
+        "postgres://, postgresql://, redis://, redis+cluster://, redis+sentinel://, redis+unix://, rediss://, "
         "rediss+cluster://, rediss+sentinel://, sqlite://, sync://",
     ),
     "no URL": Mistake(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -196,3 +197,64 @@ async def test_on_a_sync_connection_a_dispatch_runs_at_once_and_raises() -> None
         assert not await failed_jobs(app)
     assert ran == [1, 1]
     assert heard.names == ["JobProcessing", "JobProcessing"]
+
+
+@pytest.mark.parametrize("place", ["memory://", "sync://"], ids=["dispatch_sync", "a sync connection"])
+async def test_what_listens_hears_how_each_attempt_ended(place: str) -> None:
+    class Here(Job):
+        how: str
+
+        async def handle(self, ctx: JobContext) -> int:
+            if self.how == "raises":
+                raise Boom
+            if self.how == "releases" and ctx.attempt == 1:
+                ctx.release()
+            return ctx.attempt
+
+    async def told(how: str) -> list[str]:
+        heard = Heard(app)
+        with suppress(Boom):
+            await (Here(how=how).dispatch() if place == "sync://" else Here(how=how).dispatch_sync())
+        return [name for name in heard.names if not name.startswith("JobQueue")]
+
+    async with AsyncQ(place) as app:
+        assert await told("returns") == ["JobProcessing", "JobProcessed", "JobAttempted"]
+    async with AsyncQ(place) as app:
+        assert await told("raises") == ["JobProcessing", "JobExceptionOccurred", "JobFailed", "JobAttempted"]
+    async with AsyncQ(place) as app:
+        once = ["JobProcessing", "JobReleased", "JobAttempted"]
+        assert await told("releases") == [*once, "JobProcessing", "JobProcessed", "JobAttempted"]
+
+
+async def test_a_job_on_a_sync_connection_may_dispatch_another_one() -> None:
+    ran: list[str] = []
+
+    class Inner(Job):
+        async def handle(self) -> None:
+            ran.append("inner")
+
+    class Outer(Job):
+        async def handle(self) -> None:
+            await Inner().dispatch()
+            ran.append("outer")
+
+    async with AsyncQ("sync://"):
+        with anyio.fail_after(10):
+            await Outer().dispatch()
+    assert ran == ["inner", "outer"]
+
+
+async def test_jobs_that_are_dispatched_at_once_on_a_sync_connection_run_at_once() -> None:
+    both = anyio.Event()
+    running: list[int] = []
+
+    class Meets(Job):
+        async def handle(self) -> None:
+            running.append(1)
+            if len(running) == 2:
+                both.set()
+            await both.wait()
+
+    async with AsyncQ("sync://"):
+        with anyio.fail_after(10):
+            await asyncio.gather(Meets().dispatch(), Meets().dispatch())

@@ -142,10 +142,9 @@ MISTAKES = {
     "an unknown scheme": Mistake(
         "size",
         3,
-        "error: connection 'default': no driver for mysql://; there are memory://, null://, postgres://, "
-        "postgresql://, redis://, redis+cluster://, redis+sentinel://, redis+unix://, rediss://, "
-        "rediss+cluster://, rediss+sentinel://, "
-        "sqlite://, sync://\n",
+        "error: connection 'default': no driver for mysql://; there are background://, deferred://, memory://, "
+        "null://, postgres://, postgresql://, redis://, redis+cluster://, redis+sentinel://, redis+unix://, "
+        "rediss://, rediss+cluster://, rediss+sentinel://, sqlite://, sync://\n",
         variables={"ASYNCQ_URL": "mysql://host"},
     ),
     "a keeper that is no connection": Mistake(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,32 +17,30 @@ from tests.support.shared import Shared
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
 
-__all__ = ["backend_in", "backend_on", "params_of", "problem_of", "with_tables"]
+__all__ = ["backend_in", "backend_on", "params_of", "problem_of"]
 
 
-def backend_on(servers: Shared, name: str, directory: Path) -> Backend:
-    """A store of its own on the server that its row names; a server that cannot be had skips the test."""
-    server = ROWS[name].server
-    return backend_in(directory, name, servers.url(server) if server else "")
+def backend_on(servers: Shared, name: str, directory: Path, *, untouched: bool = False) -> Backend:
+    """A store of its own on the server that its row names; a server that cannot be had skips the test.
+
+    Its tables are there already and empty, where that is quicker; `untouched` has none.
+    """
+    row = ROWS[name]
+    server = servers.url(row.server) if row.server else ""
+    if row.scheme == "postgresql" and not untouched:
+        return _backend(name, servers.tables(row.server, lambda schema: row.url.format(name=schema, server=server)))
+    return backend_in(directory, name, server)
 
 
 def backend_in(directory: Path, name: str, server: str = "") -> Backend:
     """A store of its own, in a folder or on a server."""
+    url = ROWS[name].url.format(name=uuid4().hex, path=directory / "queue.db", server=server)
+    return _backend(name, url)
+
+
+def _backend(name: str, url: str) -> Backend:
     row = ROWS[name]
-    url = row.url.format(name=uuid4().hex, path=directory / "queue.db", server=server)
     return Backend(name, url, traits=row.traits, promises=row.promises, lease=row.lease, histories=row.histories)
-
-
-def with_tables(backend: Backend) -> Backend:
-    """Make the tables of a store, where it has some that are made only when that is asked for."""
-    if "installable" in backend.promises:
-        asyncio.run(_install(backend))
-    return backend
-
-
-async def _install(backend: Backend) -> None:
-    async with backend.open():  # which installs
-        return
 
 
 def params_of(names: str) -> list[ParameterSet]:

@@ -36,7 +36,8 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path, servers: Shared) -> 
         pytest.skip(problem)
     if problem:
         pytest.fail(problem, pytrace=False)
-    return backend_on(servers, name, tmp_path)
+    needed = {promise for mark in request.node.iter_markers("needs") for promise in mark.args}
+    return backend_on(servers, name, tmp_path, untouched="installable" in needed)
 
 
 def _written(name: str) -> bool:

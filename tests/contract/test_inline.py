@@ -1,24 +1,50 @@
-"""The two drivers that store no jobs: `sync` runs them, `null` forgets them."""
+"""The drivers that store no jobs: `sync`, `background` and `deferred` have them run, `null` forgets them."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from asyncq.contracts import Driver, Inline
+from asyncq.contracts import Driver, Findable, Inline
 from asyncq.drivers import connect
+from asyncq.drivers.background import BackgroundDriver
+from asyncq.drivers.deferred import DeferredDriver
 from asyncq.drivers.null import NullDriver
 from asyncq.drivers.sync import SyncDriver
-from asyncq.errors import NotOpen
+from asyncq.errors import ConfigError, NotOpen
 from asyncq.payload import Done, Envelope, Reservation, Reserved, Settlement
-from asyncq.records import BatchCounts, BatchRecord, BatchStrike, OutboxRow, QueueSize, StoredResult
+from asyncq.records import BatchCounts, BatchRecord, BatchStrike, OutboxRow, QueueSize, StoredResult, WaitingJob
 from asyncq.testing import TurnableClock
 from asyncq.testing.conformance.jobs import failed_job, ids, job, there, unique_job
 
 GHOST = Reservation("a", "default", "app:Work", "token", 1, 0, 0, b"", 0.0)
 
-both = pytest.mark.parametrize("url", ["sync://", "null://"])
+both = pytest.mark.parametrize("url", ["sync://", "background://", "deferred://", "null://"])
+
+
+class Doing:
+    """Runs jobs as a test says."""
+
+    def __init__(self, run: Callable[[Envelope], Coroutine[Any, Any, None]]) -> None:
+        self._run = run
+        self.taken: list[tuple[str, float, bool]] = []
+
+    async def run(self, envelope: Envelope, /) -> None:
+        await self._run(envelope)
+
+    def take(self, envelopes: Sequence[Envelope], /, *, grace: float, after_response: bool) -> None:
+        self.taken += [(envelope.id, grace, after_response) for envelope in envelopes]
+
+    def find(self, ids: Sequence[str], /) -> Mapping[str, WaitingJob]:
+        job = WaitingJob("a", "default", "app:Work", "ready", 0.0, 0, 0, 0, b"")
+        return {id: job for id in ids if id == "a"}
+
+    def cancel(self, ids: Sequence[str], /) -> Sequence[str]:
+        return [id for id in ids if id == "a"]
 
 
 async def run_nothing(envelope: Envelope) -> None:
@@ -28,7 +54,7 @@ async def run_nothing(envelope: Envelope) -> None:
 def opened(url: str) -> Driver:
     driver = connect(url)
     if isinstance(driver, Inline):
-        driver.bind(run_nothing)
+        driver.bind(Doing(run_nothing))
     return driver
 
 
@@ -78,12 +104,20 @@ async def test_a_wait_ends_with_its_timeout(url: str) -> None:
                 clock.turn(5.0)
 
 
-@pytest.mark.parametrize(("url", "kind"), [("sync://", SyncDriver), ("null://", NullDriver)])
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("sync://", SyncDriver),
+        ("background://", BackgroundDriver),
+        ("deferred://", DeferredDriver),
+        ("null://", NullDriver),
+    ],
+)
 async def test_their_traits_say_that_they_store_nothing(url: str, kind: type) -> None:
     traits = connect(url).traits
     assert type(connect(url)) is kind
     assert (traits.persistent, traits.shared, traits.unique_scope) == (False, False, "none")
-    assert (traits.runs_inline, traits.discards) == (url == "sync://", url == "null://")
+    assert (traits.runs_inline, traits.discards) == (url != "null://", url == "null://")
 
 
 async def test_sync_runs_jobs_in_order_and_at_once() -> None:
@@ -94,7 +128,7 @@ async def test_sync_runs_jobs_in_order_and_at_once() -> None:
         ran.append(envelope.id)
 
     driver = sync_driver()
-    driver.bind(run)
+    driver.bind(Doing(run))
     async with driver:
         await driver.push([job("b"), job("a", delay=3_600.0), job("c", queue="other")])
         assert ran == ["b", "a", "c"]
@@ -109,7 +143,7 @@ async def test_the_error_of_a_sync_job_reaches_the_caller() -> None:
             raise LookupError("no")
 
     driver = sync_driver()
-    driver.bind(run)
+    driver.bind(Doing(run))
     async with driver:
         with pytest.raises(LookupError, match="no"):
             await driver.push([job("a"), job("b"), job("c")])
@@ -125,16 +159,39 @@ async def test_a_sync_job_may_push_another_one() -> None:
             await driver.push([job("inner")])
         ran.append(envelope.id)
 
-    driver.bind(run)
+    driver.bind(Doing(run))
     async with driver:
         await driver.push([job("outer")])
     assert ran == ["inner", "outer"]
 
 
-async def test_sync_says_what_is_missing_where_nothing_is_bound() -> None:
-    async with connect("sync://", name="now") as driver:
+@pytest.mark.parametrize("url", ["sync://", "background://", "deferred://"])
+async def test_they_say_what_is_missing_where_nothing_is_bound(url: str) -> None:
+    async with connect(url, name="now") as driver:
         with pytest.raises(NotOpen, match="now"):
             await driver.push([job("a")])
+
+
+@pytest.mark.parametrize(("url", "after"), [("background://", False), ("deferred://?grace=3", True)])
+async def test_background_and_deferred_hand_their_jobs_over_and_find_those_that_have_not_ended(
+    url: str, after: bool
+) -> None:
+    doing = Doing(run_nothing)
+    async with connect(url) as driver:
+        assert isinstance(driver, Inline)
+        assert isinstance(driver, Findable)
+        driver.bind(doing)
+        await driver.push([job("a"), job("b", delay=3_600.0)])
+        assert doing.taken == [("a", 3.0 if after else 20.0, after), ("b", 3.0 if after else 20.0, after)]
+        assert list(await driver.find(["a", "b"])) == ["a"]
+        assert list(await driver.cancel(["a", "b"])) == ["a"]
+        assert not await driver.free(GHOST)
+
+
+@pytest.mark.parametrize("grace", ["soon", "-1", "inf", "nan"])
+async def test_a_grace_that_is_no_time_is_refused(grace: str) -> None:
+    with pytest.raises(ConfigError, match=f"connection 'now': grace='{grace}' must be a number of seconds, 0 or more"):
+        connect(f"background://?grace={grace}", name="now")
 
 
 async def test_sync_has_stores_that_work_within_the_process() -> None:

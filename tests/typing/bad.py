@@ -1,8 +1,12 @@
 """What must not type-check: both checkers report each line marked E, and no other. Never run (test_promise.py)."""
 
+from starlette.applications import Starlette
+
 import asyncq
 from asyncq import AsyncQ, Depends, Job, JobContext, JobHandle, blocking, dispatch_many, job
-from tests.typing.use import Resize, SendMail, Uses, crunch, injected, send_mail
+from asyncq.asgi import QueueMiddleware
+from asyncq.models import without_relations
+from tests.typing.use import Greet, Resize, SendMail, User, Uses, crunch, greet, injected, send_mail
 
 
 async def bad() -> None:
@@ -93,3 +97,26 @@ async def tests_of_users() -> None:
     number: int = (await asyncq.testing.run(SendMail(to="x"))).result  # E50 another result
     asyncq.testing.clock().advance(hour=1)  # E51 no such unit
     asyncq.fake("SendMail")  # E52 not a job
+
+
+async def models(user: User) -> None:
+    await Greet(user=7).dispatch()  # E53 not a user
+    await Greet(user=user, users=user).dispatch()  # E54 not a list
+    await greet.dispatch("x")  # E55 argument of a wrong type
+    text: int = without_relations(user)  # E56 still a user
+    AsyncQ("memory://", session=7)  # E57 makes no sessions
+
+
+class Wrong(Job, delete_when_missing="yes"): ...  # E58 setting of a wrong type
+
+
+async def after_a_response(queue: asyncq.testing.QueueFake) -> None:
+    SendMail(to="x").dispatch_after_response()  # E59 forgotten await
+    send_mail.dispatch_after_response("x")  # E60 forgotten await
+    await send_mail.dispatch_after_response(3)  # E61 argument of a wrong type
+    await SendMail(to="x").dispatch_after_response(delay=3)  # E62 it takes no options
+    number: str = await crunch.dispatch_sync(4)  # E63 another result
+    await crunch.dispatch_if("yes", 4)  # E64 condition of a wrong type
+    blocking.dispatch_after_response(SendMail)  # E65 not a job
+    queue.assert_dispatched_after_response(SendMail, lambda mail: mail.too == "x")  # E66 no such field
+    Starlette().add_middleware(QueueMiddleware, grace="soon")  # E67 grace of a wrong type

@@ -6,6 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal, assert_type
 
+from fastapi import FastAPI
+from litestar import Litestar
+from litestar.middleware import DefineMiddleware
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
+from starlette.applications import Starlette
+
 import asyncq
 from asyncq import (
     INJECT,
@@ -25,6 +32,9 @@ from asyncq import (
     field,
     job,
 )
+from asyncq.asgi import QueueMiddleware
+from asyncq.errors import ModelNotFound
+from asyncq.models import WithoutRelations, without_relations
 from asyncq.testing import RunOutcome
 
 
@@ -103,6 +113,7 @@ async def main(*, active: bool) -> None:
     assert_type(await SendMail(to="x").dispatch_unless(active), JobHandle[str] | None)
     assert_type(await SendMail(to="x").dispatch_sync(), str)
     assert_type(await Resize(path="a").dispatch_sync(), int)
+    assert_type(await SendMail(to="x").dispatch_after_response(), None)
 
     assert_type(await send_mail.dispatch("x", body="b"), JobHandle[str])
     assert_type(await send_mail.options(queue="high", delay=60).dispatch(to="x"), JobHandle[str])
@@ -114,6 +125,12 @@ async def main(*, active: bool) -> None:
     assert_type(await hash_file.dispatch("x"), JobHandle[bytes])
     assert_type(await send_mail.bind("x").dispatch(delay=3), JobHandle[str])
     assert_type(await send_mail.bind("x").dispatch_sync(), str)
+    assert_type(await send_mail.bind("x").dispatch_after_response(), None)
+    assert_type(await send_mail.dispatch_sync("x", body="b"), str)
+    assert_type(await crunch.dispatch_sync(4), float)
+    assert_type(await send_mail.dispatch_after_response("x", body="b"), None)
+    assert_type(await send_mail.dispatch_if(active, "x", body="b"), JobHandle[str] | None)
+    assert_type(await crunch.dispatch_unless(active, 4), JobHandle[float] | None)
     assert_type(await send_mail.bind("x").dispatch_if(active, queue="q"), JobHandle[str] | None)
     assert_type(await send_mail.bind("x").dispatch_unless(active), JobHandle[str] | None)
 
@@ -230,6 +247,16 @@ def without_a_loop() -> None:
     assert_type(asyncq.blocking.result(handle, timeout=5), list[str])
     assert_type(asyncq.blocking.call(handle.cancel), bool)
     assert_type(asyncq.blocking.dispatch_sync(Uses(to="x")), list[str])
+    asyncq.blocking.dispatch_after_response(Uses(to="x"))
+    asyncq.blocking.dispatch_after_response(injected.bind("x"))
+
+
+def web_applications() -> None:
+    Starlette().add_middleware(asyncq.asgi.QueueMiddleware)
+    FastAPI(lifespan=queue.lifespan()).add_middleware(QueueMiddleware, grace=timedelta(seconds=5))
+    Litestar(middleware=[QueueMiddleware])
+    Litestar(middleware=[DefineMiddleware(QueueMiddleware, grace=5)])
+    QueueMiddleware(QueueMiddleware(Starlette()), grace=0.5)
 
 
 def is_to_ada(to: str, *, body: str) -> bool:
@@ -244,6 +271,10 @@ async def tests_of_users() -> None:
         q.assert_dispatched_fn(crunch, 3)
         q.assert_not_dispatched(Report, lambda report: report.month == "May")
         assert_type(q.assert_dispatched_sync(Resize), list[Resize])
+        assert_type(q.assert_dispatched_after_response(SendMail, lambda mail: mail.to == "x", times=1), list[SendMail])
+        assert_type(q.assert_dispatched_after_response(send_mail, is_to_ada), list[Job])
+        q.assert_not_dispatched_after_response(Report, lambda report: report.month == "May")
+        assert_type(q.dispatched_after_response, list[Job])
         assert_type(q.of(SendMail), list[SendMail])
         assert_type(q.records_of(SendMail)[0].job.to, str)
         assert_type(q.dispatched, list[Job])
@@ -260,3 +291,39 @@ async def tests_of_users() -> None:
         time.advance(timedelta(days=1))
         time.advance(hours=24, seconds=0.5)
         assert_type(await asyncq.testing.drain(app, within=3600), Sequence[RunOutcome[Any]])
+
+
+class Table(DeclarativeBase): ...
+
+
+class User(Table):
+    __tablename__ = "user"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class Greet(Job, delete_when_missing=True):
+    user: User
+    other: Annotated[User | None, WithoutRelations] = None
+    users: list[User] = field(default_factory=list[User])
+
+    async def handle(self, session: AsyncSession) -> str:
+        return self.user.name
+
+
+@job(delete_when_missing=False)
+async def greet(user: User, session: AsyncSession = INJECT) -> int:
+    return user.id
+
+
+async def models(user: User, engine: AsyncEngine) -> None:
+    async with AsyncQ("memory://", session=async_sessionmaker(engine)):
+        assert_type(await Greet(user=user, users=[user, without_relations(user)]).dispatch_sync(), str)
+        assert_type(await greet.bind(user).dispatch_sync(), int)
+    AsyncQ("memory://", session=sessionmaker(engine.sync_engine))
+    try:
+        await Greet(user=asyncq.models.without_relations(user)).dispatch()
+    except ModelNotFound as error:
+        assert_type(error.key, tuple[object, ...])
+    async with asyncq.fake() as q:
+        assert_type(q.assert_dispatched(Greet, lambda greet: greet.user.name == "x"), list[Greet])

@@ -27,6 +27,7 @@ async def connect(options: Options, dsn: str | None = None) -> Connection:
         dsn or options.dsn,
         timeout=options.timeout,
         command_timeout=options.timeout,
+        server_settings={} if "application_name=" in options.dsn else {"application_name": "asyncq"},
         # A pooler of transactions gives each call another connection, which does not know what was prepared here.
         statement_cache_size=0 if options.pooled and dsn is None else 200,
     )
@@ -51,13 +52,13 @@ class Connections:
         self._room = asyncio.Semaphore(self._options.pool)
         self._open = True
 
-    async def fetch(self, statement: str, values: Sequence[Any]) -> list[Any]:
-        """Run one statement and return its rows; raises what asyncpg raises."""
+    async def fetch(self, statement: str, values: Sequence[Any], more: float = 0.0) -> list[Any]:
+        """Run one statement, which may take so many seconds more, and return its rows; raises what asyncpg raises."""
         self._check_open()
         async with self._room:
             connection = await self._taken()
             try:
-                rows: list[Any] = await connection.fetch(statement, *values)
+                rows: list[Any] = await connection.fetch(statement, *values, timeout=self._options.timeout + more)
             except asyncpg.PostgresError:
                 self._give_back(connection)
                 raise

@@ -38,6 +38,8 @@ __all__ = ["PostgresDriver"]
 
 SWEEP_SECONDS: Final = 10.0
 """How often a worker forgets what is over, such as the answers of calls."""
+PUSHED_A_SECOND: Final = 5000
+"""A slow server's pace: so much longer than others a push of many jobs may take."""
 _log = logging.getLogger("asyncq.postgres")
 
 
@@ -98,7 +100,8 @@ class PostgresDriver(Inspection, Installation, Joining):
 
     async def _push(self, envelopes: Sequence[Envelope]) -> list[tuple[int, str]]:
         try:
-            row = await self._link.call("push", new_token(), *pushed(envelopes))
+            more = len(envelopes) / PUSHED_A_SECOND
+            row = await self._link.call("push", new_token(), *pushed(envelopes), more=more)
             places, holders = row["places"], row["holders"]
         except Told as told:
             places, holders = json.loads(told.answer or "[[],[]]")

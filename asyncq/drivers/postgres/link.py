@@ -54,15 +54,17 @@ class Link:
         statement = self.sql[name]
         return await self.persist(lambda: self._connections.fetch(statement, values))
 
-    async def call(self, name: str, *values: Any) -> Any:
+    async def call(self, name: str, *values: Any, more: float = 0.0) -> Any:
         """Run a statement whose first value names its operation, and return its first row; raises as `run` does.
+
+        It may take so many seconds `more` than others.
 
         Raises:
             Told: an earlier try ran.
         """
         statement = self.sql[name]
         try:
-            return (await self.persist(lambda: self._connections.fetch(statement, values)))[0]
+            return (await self.persist(lambda: self._connections.fetch(statement, values, more)))[0]
         except _Ran:
             raise Told((await self.run("op", values[0]))[0][0]) from None
 

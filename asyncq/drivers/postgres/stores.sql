@@ -106,6 +106,9 @@ WITH taken AS (
     RETURNING seq, id, kind, target, body)
 SELECT id, kind, target, body FROM taken ORDER BY seq
 
+-- name: outbox_free_in
+SELECT min(lease_until) - asyncq.now() AS free_in FROM asyncq.outbox
+
 -- name: outbox_done
 DELETE FROM asyncq.outbox WHERE id = ANY ($1::text[])
 

@@ -10,6 +10,7 @@ from asyncq.clock import Clock
 from asyncq.config import Settings
 from asyncq.drivers.sqlite import jobs, leases
 from asyncq.drivers.sqlite.database import Database
+from asyncq.drivers.sqlite.guest import Guest
 from asyncq.drivers.sqlite.inspection import Inspection
 from asyncq.drivers.sqlite.keeper import SqliteKeeper
 from asyncq.drivers.sqlite.options import options_of
@@ -23,7 +24,7 @@ from asyncq.payload import Envelope, Pushed, Reservation, Reserved, Settlement, 
 __all__ = ["SqliteDriver"]
 
 
-class SqliteDriver(Inspection):
+class SqliteDriver(Inspection, Guest):
     """Jobs in a file, for all processes of one host.
 
     Every call is on the disk when it returns (`synchronous=FULL`). Calls that wait at the same time share a commit.

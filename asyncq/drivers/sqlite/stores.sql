@@ -123,5 +123,9 @@ UPDATE asyncq_outbox SET lease_until = :until WHERE seq IN
     (SELECT seq FROM asyncq_outbox WHERE lease_until <= :now ORDER BY seq LIMIT :limit)
 RETURNING seq, id, kind, target, body
 
+-- name: outbox_free_at
+-- It is nearly always empty, and never long, so it has no index for this.
+SELECT min(lease_until) FROM asyncq_outbox
+
 -- name: outbox_done
 DELETE FROM asyncq_outbox WHERE id = ?

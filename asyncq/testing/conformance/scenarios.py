@@ -18,7 +18,7 @@ from asyncq.testing.conformance.backend import Backend
 from asyncq.testing.conformance.jobs import failed_job, ids, job, push, reserve, settle, there, unique_job
 from asyncq.testing.conformance.relaying import relayed
 
-__all__ = ["SCENARIOS", "Scenario", "Stage"]
+__all__ = ["SCENARIOS", "Scenario", "Stage", "nothing"]
 
 LONG = 1_000_000.0
 

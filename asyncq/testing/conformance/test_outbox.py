@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import anyio
 import pytest
 
 from asyncq.contracts import Driver
 from asyncq.records import OutboxRow
-from asyncq.stores import Outbox
+from asyncq.stores import Outbox, Waking
 from asyncq.testing.conformance.backend import Backend
 from asyncq.testing.conformance.jobs import ids, there
 
@@ -62,3 +66,43 @@ async def test_nothing_is_taken_where_nothing_is_asked_for(outbox: Outbox) -> No
     await outbox.put([row("a")])
     assert list(await outbox.take(limit=0, lease=1.0)) == []
     assert ids(await outbox.take(limit=1, lease=1.0)) == ["a"]
+
+
+@asynccontextmanager
+async def woken(outbox: Outbox) -> AsyncGenerator[None]:
+    """Wait at an outbox beside the body, which causes the end."""
+    if not isinstance(outbox, Waking):
+        pytest.skip("this outbox wakes nobody")
+    waking = outbox
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: waking.wait(timeout=1_000.0))
+            await anyio.sleep(0.05)  # so that it is asleep, where that can be
+            yield
+
+
+async def test_a_row_of_another_client_wakes_who_waits(backend: Backend, outbox: Outbox) -> None:
+    async with backend.fresh() as other, woken(outbox):
+        await there(other.stores.outbox).put([row("a")])
+    assert ids(await outbox.take(limit=9, lease=1.0)) == ["a"]
+
+
+async def test_a_row_that_is_there_ends_a_wait_at_once(outbox: Outbox) -> None:
+    await outbox.put([row("a")])
+    async with woken(outbox):
+        pass
+
+
+async def test_the_end_of_a_rows_lease_wakes_who_waits(backend: Backend, outbox: Outbox) -> None:
+    await outbox.put([row("a")])
+    await outbox.take(limit=1, lease=backend.unit)
+    async with woken(outbox):
+        await backend.turn(backend.unit + 0.01)
+    assert ids(await outbox.take(limit=9, lease=1.0)) == ["a"]
+
+
+async def test_a_wait_at_an_outbox_ends_after_its_time(outbox: Outbox) -> None:
+    if not isinstance(outbox, Waking):
+        pytest.skip("this outbox wakes nobody")
+    with anyio.fail_after(10):
+        await outbox.wait(timeout=0.05)

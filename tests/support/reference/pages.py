@@ -40,7 +40,22 @@ PAGES: Mapping[str, Page] = {
         "What a container of your own implements; see [Dependency injection](../guide/dependency-injection.md).",
         ["asyncq.injector"],
     ),
+    "models": Page(
+        "Models",
+        "`from asyncq.models import …`, and what an adapter of your own implements; see [Models](../guide/models.md).",
+        ["asyncq.models"],
+    ),
+    "transactions": Page(
+        "Transactions",
+        "What `asyncq.after_commit` is; see [Transactions](../guide/transactions.md).",
+        ["asyncq.transactions"],
+    ),
     "blocking": Page("Blocking", "`asyncq.blocking`: dispatches from code without an event loop.", ["asyncq.blocking"]),
+    "asgi": Page(
+        "ASGI",
+        "`asyncq.asgi`: what a web application adds; see [After the response](../guide/after-response.md).",
+        ["asyncq.asgi"],
+    ),
     "testing": Page("Testing", "`asyncq.testing`: what tests of your own use.", ["asyncq.testing"]),
     "drivers": Page(
         "Drivers",

@@ -42,7 +42,10 @@ def test_escapes_in_the_path_are_undone() -> None:
         ("sqlite://:memory:", "memory://"),
         ("sqlite:///", "names no file"),
         ("sqlite://queue.db", "sqlite:///queue.db"),
-        ("sqlite:///q.db?journal=delete", "there are block_for, busy_timeout, lease, max_page_count, prefix"),
+        (
+            "sqlite:///q.db?journal=delete",
+            "there are after_commit, block_for, busy_timeout, lease, max_page_count",
+        ),
         ("sqlite:///q.db?synchronous=OFF", "FULL, NORMAL, EXTRA"),
         ("sqlite:///q.db?busy_timeout=soon", "no number"),
         ("sqlite:///q.db?max_page_count=-1", "0 or more"),

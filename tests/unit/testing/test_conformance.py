@@ -103,7 +103,7 @@ def test_a_right_driver_of_another_package_passes(package: Path, pytester: pytes
     outcomes = result.parseoutcomes()
     assert not outcomes.keys() & {"failed", "errors", "error"}, result.stdout.str()
     assert outcomes["passed"] > 200
-    assert outcomes["skipped"] < 5
+    assert outcomes["skipped"] < 10
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ import pytest
 
 import asyncq
 from asyncq import AnyJob, AsyncQ, ConfigError, Job, dispatch_many
+from asyncq.asgi import QueueMiddleware
 from asyncq.current import apps
-from asyncq.errors import EncodeError
+from asyncq.errors import EncodeError, NotOpen
 from asyncq.events import JobQueued
 from asyncq.testing import QueueFake
 from asyncq.testing.conformance.backend import eventually
@@ -264,6 +265,61 @@ async def test_fakes_nest_and_an_error_in_the_block_ends_them_too() -> None:
         await Mail(to="outer").dispatch()
     assert ([mail.to for mail in inner.of(Mail)], [mail.to for mail in outer.of(Mail)]) == (["inner"], ["outer"])
     assert apps.stand_ins == []
+
+
+async def test_a_job_for_after_the_response_is_kept_and_not_run_and_needs_no_response() -> None:
+    async with asyncq.fake() as queue:
+        await Mail(to="ada").dispatch_after_response()
+        await greet.dispatch_after_response("bob")
+        await asyncio.to_thread(asyncq.blocking.dispatch_after_response, Pack(number=1))
+
+        [mail] = queue.assert_dispatched_after_response(Mail, lambda mail: mail.to == "ada", times=1)
+        assert queue.dispatched_after_response == [mail, *queue.assert_dispatched_after_response(greet), Pack(number=1)]
+        assert [record.way for record in queue.records] == ["after_response"] * 3
+        queue.assert_not_dispatched_after_response(Mail, lambda mail: mail.to == "bob")
+        queue.assert_not_dispatched(Mail)
+        queue.assert_not_dispatched_sync(Mail)
+        queue.assert_count(0)
+        assert (queue.dispatched, queue.dispatched_sync, await queue.run()) == ([], [], [])
+        with pytest.raises(EncodeError):
+            await Mail(to=3).dispatch_after_response()  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # the mistake under test
+
+
+async def test_what_is_said_of_jobs_for_after_the_response_names_them_so() -> None:
+    async with asyncq.fake() as queue:
+        await Mail(to="ada").dispatch_after_response()
+        with pytest.raises(AssertionError, match=r"Mail was not dispatched; .*\n  1\. Mail.* after the response"):
+            queue.assert_dispatched(Mail)
+        with pytest.raises(AssertionError, match=r"Mail was dispatched to run after the response once; "):
+            queue.assert_not_dispatched_after_response(Mail)
+        with pytest.raises(AssertionError, match=r"Pack was not dispatched to run after the response; "):
+            queue.assert_dispatched_after_response(Pack)
+        with pytest.raises(AssertionError, match="no job was to be dispatched"):
+            queue.assert_nothing_dispatched()
+
+
+async def test_a_partial_fake_lets_a_job_for_after_the_response_through() -> None:
+    ran = asyncio.Event()
+
+    @asyncq.job
+    async def tell() -> None:
+        ran.set()
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await tell.dispatch_after_response()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def sink(message: Any) -> None: ...
+
+    async with AsyncQ("memory://"), asyncq.fake(except_=[tell]) as queue:
+        with pytest.raises(NotOpen, match="no response is under way"):
+            await tell.dispatch_after_response()
+        await QueueMiddleware(answer)({"type": "http"}, sink, sink)
+        await asyncio.wait_for(ran.wait(), 10)
+        assert queue.records == ()
+    async with asyncq.fake() as outer, asyncq.fake(except_=[tell]):
+        await tell.dispatch_after_response()
+    assert [type(job) for job in outer.dispatched_after_response] == [tell.job_type]
 
 
 async def test_a_partial_fake_lets_the_others_through_in_their_order() -> None:

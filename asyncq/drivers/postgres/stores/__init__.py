@@ -26,5 +26,5 @@ def stores_of(link: Link, ears: Ears, ringer: Ringer) -> Stores:
         failed=PostgresFailed(link),
         signals=PostgresSignals(link, ears, ringer),
         results=PostgresResults(link, ears, ringer),
-        outbox=PostgresOutbox(link, ringer),
+        outbox=PostgresOutbox(link, ears, ringer),
     )

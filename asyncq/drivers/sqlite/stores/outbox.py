@@ -17,6 +17,11 @@ def put(step: Step, rows: Sequence[OutboxRow]) -> None:
     step.each("stores.outbox_put", [(row.id, row.kind, row.target, row.body) for row in rows])
 
 
+def _free_at(step: Step) -> int | None:
+    row = step.row("stores.outbox_free_at")
+    return None if row is None else row[0]
+
+
 class SqliteOutbox:
     """The outbox of one file."""
 
@@ -37,6 +42,10 @@ class SqliteOutbox:
             return [OutboxRow(*row[1:]) for row in sorted(step.rows("stores.outbox_take", values))]
 
         return await self._database.write(work)
+
+    async def wait(self, *, timeout: float) -> None:
+        """Return when a row may be taken, or after `timeout` seconds."""
+        await self._database.watch.until(_free_at, (), timeout)
 
     async def done(self, ids: Sequence[str], /) -> None:
         """Forget rows that were relayed."""

@@ -33,19 +33,20 @@ _log = logging.getLogger("asyncq.worker")
 class Report:
     """Reports the runs of one connection."""
 
-    def __init__(self, listeners: Listeners, connection: str) -> None:
+    def __init__(self, listeners: Listeners, connection: str, log: logging.Logger = _log) -> None:
         self._listeners = listeners
         self._connection = connection
+        self._log = log
 
     def log(self, run: Run) -> None:
         """Log a failure, a retry or a hand-back; a job that was done leaves a line only at level DEBUG."""
         outcome = run.settlement.outcome if run.settlement else None
-        if type(outcome) is Done and not _log.isEnabledFor(logging.DEBUG):
+        if type(outcome) is Done and not self._log.isEnabledFor(logging.DEBUG):
             return
         item = run.reservation
         extra = self._extra(run, outcome)
         if isinstance(outcome, Failed):
-            _log.error(
+            self._log.error(
                 "%s %s failed for good in attempt %d: %s",
                 run.name,
                 item.id,
@@ -56,15 +57,15 @@ class Report:
             )
         elif isinstance(outcome, Released) and outcome.count == "nothing":
             reason = outcome.reason or _told(outcome)
-            _log.info("%s %s was handed back: %s", run.name, item.id, reason, extra=extra)
+            self._log.info("%s %s was handed back: %s", run.name, item.id, reason, extra=extra)
         elif isinstance(outcome, Released):
             level = logging.WARNING if outcome.count == "exception" else logging.INFO
             delay, told = outcome.delay or 0.0, _told(outcome)
-            _log.log(level, "%s %s goes back for %.3g s: %s", run.name, item.id, delay, told, extra=extra)
+            self._log.log(level, "%s %s goes back for %.3g s: %s", run.name, item.id, delay, told, extra=extra)
         elif isinstance(outcome, Cancelled):
-            _log.info("%s %s was cancelled: %s", run.name, item.id, outcome.reason, extra=extra)
+            self._log.info("%s %s was cancelled: %s", run.name, item.id, outcome.reason, extra=extra)
         else:
-            _log.debug("%s %s done in %.1f ms", run.name, item.id, 1e3 * extra["duration"], extra=extra)
+            self._log.debug("%s %s done in %.1f ms", run.name, item.id, 1e3 * extra["duration"], extra=extra)
 
     def _extra(self, run: Run, outcome: Outcome | None) -> dict[str, Any]:
         """Return what a log line says of a job in fields, for machines."""

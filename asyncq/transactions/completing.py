@@ -1,0 +1,69 @@
+"""Ends a job inside a transaction of its handler, so that its effects there are had exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from asyncq.context import Early, JobContext
+from asyncq.contracts import Driver, Findable
+from asyncq.errors import ConfigError, LeaseLost
+from asyncq.payload import Done, Reservation, Settlement
+from asyncq.plugin import Plugin, effects_of
+from asyncq.transactions.adapting import adapt
+from asyncq.transactions.joining import Owners
+
+__all__ = ["Acceptor", "Completing"]
+
+_WHAT = "complete(tx=…)"
+
+
+class Completing:
+    """Ends the jobs of one connection."""
+
+    def __init__(self, driver: Driver, owners: Owners, settlers: Sequence[Plugin]) -> None:
+        self._driver = driver
+        self._owners = owners
+        self._settlers = settlers
+
+    async def complete(self, ctx: JobContext, tx: object, result: Any, /) -> None:
+        """Write the end; it counts from the commit on."""
+        item, run = ctx.reservation, ctx.run
+        if not item.token:
+            return  # it runs here and now, and no broker waits for its end
+        adapted = await adapt(tx, _WHAT)
+        owner = await self._owners.owns(ctx.connection, adapted)
+        if owner is None:
+            raise ConfigError(
+                f"{ctx.payload.name}: {_WHAT} ends a job only in the database where its connection "
+                f"{ctx.connection!r} has its tables; without it the job ends when its handler returns"
+            )
+        outcome = Done(result)
+        settlement = Settlement(item, outcome, effects_of(self._settlers, ctx, outcome))
+        # From here on the row is locked until the commit: the lease is no longer renewed, or that would wait for it.
+        run.early, before = Early(settlement, partial(self._is_gone, item)), run.early
+        try:
+            fresh = await owner.settle_in(adapted.transaction, settlement)
+        except BaseException:
+            run.early = before
+            raise
+        if not fresh:
+            run.early = before
+            raise LeaseLost(
+                f"{ctx.payload.name} {ctx.id}: its lease was lost, or it was completed already; let this error leave "
+                "the transaction, so that it is rolled back"
+            )
+
+    async def _is_gone(self, item: Reservation) -> bool:
+        """Say whether the job is forgotten: then what ended it was committed."""
+        if isinstance(self._driver, Findable):
+            return item.id not in await self._driver.find([item.id])
+        return bool(await self._driver.extend([item]))
+
+
+class Acceptor:
+    """Takes every transaction and writes nothing: in tests without a broker."""
+
+    async def complete(self, ctx: JobContext, tx: object, result: Any, /) -> None:
+        """Leave the end to what the handler returns."""

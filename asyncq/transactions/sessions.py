@@ -1,0 +1,142 @@
+"""Transactions and savepoints of SQLAlchemy's sessions, as its events tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from weakref import WeakKeyDictionary, ref
+
+from sqlalchemy import Connection, event
+from sqlalchemy.orm import Session, SessionTransaction
+
+from asyncq.transactions.greenlets import await_sent
+from asyncq.transactions.holding import Held, Level
+from asyncq.transactions.scopes import enter
+from asyncq.transactions.sending import send_off
+
+__all__ = ["SessionScope", "Sessions"]
+
+
+class SessionScope:
+    """What waits for the transactions of one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = ref(session)
+        self.pinned = 0
+        self.loose = Level()
+        """What was dispatched in a block while nothing was open."""
+        self.held = Held()
+        self._levels: WeakKeyDictionary[SessionTransaction, Level] = WeakKeyDictionary()
+        self._committed: WeakKeyDictionary[SessionTransaction, None] = WeakKeyDictionary()
+        self._rolled_back: WeakKeyDictionary[SessionTransaction, None] = WeakKeyDictionary()
+
+    def level(self) -> Level | None:
+        """Return what is open now, within a block also what is not yet."""
+        session = self._session()
+        transaction = None if session is None else _innermost(session)
+        if transaction is None:
+            return self.loose if self.pinned else None
+        return self._level_of(transaction)
+
+    def _level_of(self, transaction: SessionTransaction) -> Level:
+        level = self._levels.get(transaction)
+        if level is None:
+            level = self._levels[transaction] = Level()
+            if not transaction.nested:
+                self.loose.join(level)
+        return level
+
+    def begun(self, transaction: SessionTransaction) -> None:
+        """Take note of a new transaction: it takes over what waits for one."""
+        if transaction.parent is None and self.loose.parcels:
+            self._level_of(transaction)
+
+    def committed(self, session: Session) -> None:
+        """Take note that the innermost was committed; it ends next."""
+        transaction = _innermost(session)
+        if transaction is not None:
+            self._committed[transaction] = None
+
+    def rolled_back(self, transaction: SessionTransaction) -> None:
+        """Take note that this one was rolled back on purpose."""
+        self._rolled_back[transaction] = None
+
+    def ended(self, transaction: SessionTransaction) -> Level | None:
+        """Settle what waited for it; returns what is to be sent now."""
+        level = self._levels.pop(transaction, None)
+        if level is None:
+            return None
+        if transaction not in self._committed:
+            level.drop() if transaction in self._rolled_back else level.abandon()
+            return None
+        parent = transaction.parent
+        if parent is None:
+            return level
+        level.join(self._level_of(parent))
+        return None
+
+
+def _innermost(session: Session) -> SessionTransaction | None:
+    return session.get_nested_transaction() or session.get_transaction()
+
+
+class Sessions:
+    """The sessions that are followed. Those of which `wanted` says so join when their transaction begins."""
+
+    def __init__(self, wanted: Callable[[Session], bool], outer: Callable[[Connection], Level | None]) -> None:
+        self._scopes: WeakKeyDictionary[Session, SessionScope] = WeakKeyDictionary()
+        self._wanted = wanted
+        self._outer = outer
+        """Returns what is open on a connection that sessions were given."""
+        self._listens = False
+
+    def listen(self) -> None:
+        """Hear of the transactions of all sessions, since nobody tells of new sessions."""
+        if not self._listens:
+            self._listens = True
+            event.listen(Session, "after_transaction_create", self._begun)
+            event.listen(Session, "after_commit", self._committed)
+            event.listen(Session, "after_soft_rollback", self._rolled_back)
+            event.listen(Session, "after_transaction_end", self._ended)
+
+    def follow(self, session: Session) -> SessionScope:
+        """Return what waits for this session, from now on."""
+        self.listen()
+        scope = self._scopes.get(session)
+        if scope is None:
+            scope = self._scopes[session] = SessionScope(session)
+        return scope
+
+    def follows(self, session: Session) -> bool:
+        """Say whether this session is followed."""
+        return session in self._scopes
+
+    def _begun(self, session: Session, transaction: SessionTransaction) -> None:
+        if transaction.parent is not None:
+            return
+        if self._wanted(session):
+            scope = self.follow(session)
+            scope.begun(transaction)
+            enter(scope)
+        elif (known := self._scopes.get(session)) is not None:
+            known.begun(transaction)
+
+    def _committed(self, session: Session) -> None:
+        scope = self._scopes.get(session)
+        if scope is not None:
+            scope.committed(session)
+
+    def _rolled_back(self, session: Session, transaction: SessionTransaction) -> None:
+        scope = self._scopes.get(session)
+        if scope is not None:
+            scope.rolled_back(transaction)
+
+    def _ended(self, session: Session, transaction: SessionTransaction) -> None:
+        scope = self._scopes.get(session)
+        level = None if scope is None else scope.ended(transaction)
+        if scope is None or level is None:
+            return
+        outer = self._outer(session.bind) if isinstance(session.bind, Connection) else None
+        if outer is not None:
+            level.join(outer)
+        else:
+            await_sent(send_off(level, scope.held))
