@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +44,7 @@ class Shop:
         return sum(row["ready"] for row in self.project.asyncq("size", "mail", "parcels"))
 
     @contextmanager
-    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
+    def worker(self) -> Generator[subprocess.Popen[bytes]]:
         """Work while the block lasts."""
         with (self.project.path / "worker.log").open("ab") as log:
             command = [sys.executable, "-m", "asyncq", "work"]
