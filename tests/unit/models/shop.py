@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import (
     URL,
+    AsyncAdaptedQueuePool,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
@@ -204,7 +205,7 @@ async def database_of(kind: str, folder: Path, servers: Shared) -> AsyncGenerato
 async def database(url: str | URL, *, schema: str | None = None) -> AsyncGenerator[Database]:
     """Open a database with empty tables."""
     settings = {"server_settings": {"search_path": schema}} if schema else {}
-    engine = create_async_engine(url, connect_args=settings)
+    engine = create_async_engine(url, connect_args=settings, poolclass=AsyncAdaptedQueuePool)
     async with engine.begin() as connection:
         if schema:
             await connection.execute(CreateSchema(schema))
