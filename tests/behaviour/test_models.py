@@ -139,6 +139,23 @@ async def test_everything_around_the_handler_sees_instances(memory: AsyncQ, db: 
     assert who(processed.job) == "ada"
 
 
+async def test_a_new_row_is_there_when_its_job_comes_after_the_commit(memory: AsyncQ, db: Database) -> None:
+    names: list[str] = []
+
+    class Greet(Job):
+        person: Person
+
+        async def handle(self) -> None:
+            names.append(self.person.name)
+
+    async with memory, memory.worker():
+        async with db.make() as session, asyncq.after_commit(session), session.begin():
+            session.add(ada := Person(name="ada"))
+            await session.flush()
+            await Greet(person=ada).dispatch()
+        await eventually(lambda: names == ["ada"])
+
+
 async def test_function_jobs_carry_models_too(memory: AsyncQ, db: Database) -> None:
     @job
     async def greet(person: Person, /, session: AsyncSession = INJECT) -> str:
