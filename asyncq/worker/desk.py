@@ -68,6 +68,8 @@ class Desk:
             self.drop(run)
         elif run in self.held:
             self.ended.append(run)
+        else:
+            run.answer(stale=True)  # it was dropped before: nobody will settle it
         self.bell.set()
 
     def hand_back(self, run: Run) -> None:

@@ -145,6 +145,13 @@ class Supervisor:
             with anyio.CancelScope(shield=True):
                 await self._last_words()
             raise
+        except Exception:
+            # Nothing will be settled any more: the jobs come back after their leases.
+            for run in list(self.desk.running):
+                run.cancel("shutdown")
+            for run in list(self.desk.held):
+                self.desk.drop(run)
+            raise
 
     async def _last_words(self) -> None:
         self.desk.hand_back_waiting()

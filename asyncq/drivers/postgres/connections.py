@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 import asyncpg
 
-from asyncq.drivers.postgres.faults import FAILURES
+from asyncq.drivers.postgres.faults import FAILURES, ends_session
 from asyncq.drivers.postgres.options import Options
 from asyncq.errors import NotOpen
 
@@ -59,8 +59,8 @@ class Connections:
             connection = await self._taken()
             try:
                 rows: list[Any] = await connection.fetch(statement, *values, timeout=self._options.timeout + more)
-            except asyncpg.PostgresError:
-                self._give_back(connection)
+            except asyncpg.PostgresError as error:
+                (self._discard if ends_session(error) else self._give_back)(connection)
                 raise
             except BaseException:
                 self._discard(connection)

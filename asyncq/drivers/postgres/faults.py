@@ -17,10 +17,13 @@ from asyncq.errors import (
     SchemaError,
 )
 
-__all__ = ["FAILURES", "conflict", "passing", "ran_already", "translate"]
+__all__ = ["FAILURES", "conflict", "ends_session", "passing", "ran_already", "translate"]
 
-FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, EOFError)
-"""All that asyncpg raises where a call failed; a deadline that passed is an OSError."""
+FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, pg.InternalClientError, OSError, EOFError)
+"""All that asyncpg raises where a call failed; a deadline that passed is an OSError.
+
+Its internal error is what a call gets on a connection whose end the server has told, and the loop has not seen yet.
+"""
 
 _CONFLICTS: Final = (pg.TransactionRollbackError, pg.LockNotAvailableError)
 """The statement was fine, and another transaction was in its way."""
@@ -63,6 +66,11 @@ def passing(error: BaseException) -> bool:
         return True
     # asyncpg says so, in words only, of a connection that was closed under a call.
     return isinstance(error, pg.InterfaceError) and "closed" in str(error)
+
+
+def ends_session(error: asyncpg.PostgresError) -> bool:
+    """Say whether the server has ended the session too; its end may reach us later than its last word."""
+    return error.as_dict().get("severity_en") != "ERROR"
 
 
 def ran_already(error: BaseException) -> bool:

@@ -30,9 +30,10 @@ class PostgresKeeper:
         self._heads = heads
         self._lease = lease
         self._under_way = under_way
-        self._runner = asyncio.Runner()
 
     def __enter__(self) -> Self:
+        # A new one each time: whoever keeps leases comes back after a failure.
+        self._runner = asyncio.Runner()
         self._runner.__enter__()
         self._link.open()
         return self

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import anyio
@@ -13,7 +14,7 @@ import anyio.to_thread
 import pytest
 
 from asyncq.contracts import Driver, Keeper
-from asyncq.payload import Done, Effects, Released, Settlement
+from asyncq.payload import Done, Effects, Released, Reservation, Settlement
 from asyncq.testing.conformance.backend import Backend
 from asyncq.testing.conformance.jobs import ids, job, push, reserve, reserve_one, settle
 from asyncq.testing.conformance.relaying import relayed
@@ -49,6 +50,22 @@ def with_blocked_loop(driver: Driver, action: Callable[[Keeper], None]) -> None:
     thread.join(timeout=10)
     assert not thread.is_alive(), "the keeper waits for the loop"
     assert not failures, failures
+
+
+async def test_a_keeper_is_entered_again_after_a_failure(backend: Backend, driver: Driver) -> None:
+    await push(driver, "a")
+    held = await reserve(driver)
+
+    def twice() -> list[Sequence[Reservation]]:
+        keeper, answers = driver.keeper(), list[Sequence[Reservation]]()
+        for _ in range(2):
+            with suppress(ZeroDivisionError), keeper as kept:
+                answers.append(kept.extend(held))
+                raise ZeroDivisionError
+        return answers
+
+    with anyio.fail_after(10):
+        assert list(map(list, await anyio.to_thread.run_sync(twice))) == [[], []]
 
 
 async def test_a_keeper_extends_leases(backend: Backend, driver: Driver) -> None:
