@@ -34,6 +34,8 @@ class View:
     heads: list[int] | None
     leases_from: int | None
     began_at: float
+    version: int = 0
+    """How often something was forgotten before it."""
 
 
 class Heads:
@@ -46,21 +48,27 @@ class Heads:
         """From where on leases of a queue may have run out, and the monotonic instant of the next look at them."""
         self._whole_at = 0.0
         """Monotonic instant of the next look from the very start."""
+        self._version = 0
+        self._forgotten: dict[str, int] = {}
+        """The version since which a queue is to be looked at from its very start."""
 
     def view(self, queues: Sequence[str], *, waits: bool = False) -> View:
         """Say from where to look now; who only waits sees the leases each time."""
         now = time.monotonic()
         if now >= self._whole_at:
-            return View(None, 0, now)
+            return View(None, 0, now, self._version)
         heads = [self._heads.get(queue, 0) for queue in queues]
         leases = [self._leases.get(queue, (0, 0.0)) for queue in queues]
         looks = waits or any(now >= next_at for _, next_at in leases)
-        return View(heads, min((since for since, _ in leases), default=0) if looks else None, now)
+        leases_from = min((since for since, _ in leases), default=0) if looks else None
+        return View(heads, leases_from, now, self._version)
 
     def learn(self, queues: Sequence[str], view: View, row: Any) -> None:
         """Take over what a turn saw."""
         now = row["o_now"]
         for queue, head in zip(queues, row["heads"], strict=True):
+            if self._forgotten.get(queue, 0) > view.version:
+                continue  # while the turn was under way: what came then it may not have seen
             self._heads[queue] = now - MARGIN if head is None else min(head, now - MARGIN)
         if view.leases_from is not None and row["reclaimed"] == 0:
             for queue in queues:
@@ -81,5 +89,7 @@ class Heads:
 
     def forget(self, queues: Iterable[str]) -> None:
         """Begin at the very start of these queues: a job may be there."""
+        self._version += 1
         for queue in queues:
             self._heads.pop(queue, None)
+            self._forgotten[queue] = self._version

@@ -32,6 +32,8 @@ async def wait_for_jobs(link: Link, ears: Ears, heads: Heads, queues: Sequence[s
         heads.looked(view)
         if lease is not None and lease <= now:
             heads.expired(asked)
+        if view.heads is None and due is not None and due <= now:
+            heads.forget(asked)  # it may lie before them, where the turn that follows would not look
         # A suspect that is due does not end a wait, or all workers would spin while one of them runs it.
         later = suspect if suspect is not None and suspect > now else None
         soonest = min((at for at in (due, later, lease) if at is not None), default=None)
