@@ -42,7 +42,7 @@ async def test_a_worker_ends_though_nobody_will_answer_for_its_jobs(
     async with app:
         await Wait().dispatch()
         driver = (await app.engine()).driver(app.default)
-        with pytest.raises(ExceptionGroup) as failure:  # noqa: PT012 - the worker fails, and its block tells it
+        with pytest.raises(ExceptionGroup) as failure:
             async with app.worker(concurrency=4):
                 await eventually(lambda: Wait.begun == 1)
                 for name in ("turn", "settle", "reserve"):
