@@ -20,6 +20,7 @@ from asyncq.context import JobContext
 from asyncq.contracts import Driver
 from asyncq.current import Host, apps, current_app, response_here
 from asyncq.drivers import connect
+from asyncq.errors import NotOpen
 from asyncq.events import Event, JobFailed, JobProcessed, JobProcessing, Looping
 from asyncq.function import JobFunction
 from asyncq.gates import Gates
@@ -154,7 +155,9 @@ class AsyncQ(Gates):
             await apps.stand_ins[-1].dispatch_after_response(self, request)
             return
         response = response_here()
-        (await self.own_engine()).dispatch_after_response(request, response)
+        if not response.here:
+            raise NotOpen("dispatch_after_response() was called in a loop of a thread; use asyncq.blocking there")
+        await (await self.own_engine()).dispatch_after_response(request, response)
 
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """Return a running loop in which the app is open, None where there is none; may be called from any thread."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import anyio
@@ -18,6 +18,7 @@ from asyncq.payload import Envelope, Outcome, Released
 from asyncq.records import WaitingJob
 from asyncq.response import Errand
 from asyncq.run import Cause, Run
+from asyncq.transactions.scopes import scopes
 
 __all__ = ["Aside", "Line"]
 
@@ -119,10 +120,7 @@ class Line:
         self._aside.lines.add(self)
 
     def start(self) -> None:
-        """Let them run, also those that are added later; the loop of the app does it, whoever calls."""
-        self._in_loop(self._start)
-
-    def _start(self) -> None:
+        """Let them run, also those that are added later."""
         if self._aside.closed:
             self.cut()
         elif self.task is None and self._waiting:
@@ -132,9 +130,6 @@ class Line:
 
     def drop(self) -> None:
         """Forget what waits: it was dispatched by a request that failed."""
-        self._in_loop(self._drop)
-
-    def _drop(self) -> None:
         for errand in self._take_all():
             _log.warning("%s is dropped: the request that dispatched it was not answered", errand)
 
@@ -168,12 +163,6 @@ class Line:
         for errand in self._waiting:
             yield _shown(errand.envelope, "ready", 0)
 
-    def _in_loop(self, function: Callable[[], None]) -> None:
-        if asyncio.get_running_loop() is self._aside.loop:
-            function()
-        else:
-            self._aside.loop.call_soon_threadsafe(function)
-
     def _take_all(self) -> Sequence[Errand]:
         taken, self._waiting = self._waiting, deque()
         if self.task is None:
@@ -193,6 +182,7 @@ class Line:
         try:
             while self._waiting:
                 self._errand = errand = self._waiting.popleft()
+                errand.context.run(scopes.set, ())  # what the job dispatches belongs to no transaction of the request
                 self._step = self._aside.loop.create_task(self._go(errand), name=str(errand), context=errand.context)
                 await asyncio.wait([self._step])
                 self._look_at(self._step)

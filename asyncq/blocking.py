@@ -34,8 +34,9 @@ def dispatch(job: BoundJob[R], /, **options: Unpack[DispatchOptions]) -> JobHand
 def dispatch(job: Any, /, **options: Unpack[DispatchOptions]) -> JobHandle[Any]:
     """Do what `await job.dispatch(…)` does, and return when the job is in its queue.
 
-    It runs in the loop in which the app is open, such as that of the web server or the worker around this thread; where
-    it is open nowhere, in a thread of this module's own, which is started once and lasts as long as the process.
+    It runs in the loop of the web server around this thread, which `asyncq.asgi.QueueMiddleware` knows, else in the one
+    in which the app is open, such as that of a worker. Where it is open nowhere, it runs in a thread of this module's
+    own, which is started once and lasts as long as the process.
 
     Raises:
         ConfigError: called in a thread whose event loop is running: `await` the job's own `dispatch` there.
@@ -69,8 +70,9 @@ def dispatch_after_response(job: AnyJob, /) -> None:
         NotOpen: no response is under way; a web application needs `asyncq.asgi.QueueMiddleware`.
     """
     (request,) = requests_of([job], {})
-    response = current_response.get() if apps.stand_ins else response_here()
-    _call_in(None if response is None else response.loop, host().dispatch_after_response, request)
+    if not apps.stand_ins:
+        response_here()
+    call(host().dispatch_after_response, request)
 
 
 def result(handle: JobHandle[R], *, timeout: Seconds | None = None) -> R:
@@ -91,19 +93,19 @@ def call(function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwar
         ConfigError: called in a thread whose event loop is running.
         NotOpen: the loop in which the app was open ended before it answered.
     """
-    return _call_in(None, function, *args, **kwargs)
-
-
-def _call_in(
-    loop: asyncio.AbstractEventLoop | None, function: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs
-) -> R:
     _refuse_in_loop()
 
     async def run() -> R:
         return await function(*args, **kwargs)
 
-    loop = loop or host().loop() or _home.loop()
+    loop = _loop_of_the_request() or host().loop() or _home.loop()
     return _answer(asyncio.run_coroutine_threadsafe(run(), loop), loop)
+
+
+def _loop_of_the_request() -> asyncio.AbstractEventLoop | None:
+    """Return the loop of the web server whose request this thread belongs to, where its middleware says so."""
+    response = current_response.get()
+    return response.loop if response is not None and response.loop.is_running() else None
 
 
 def close() -> None:

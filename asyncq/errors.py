@@ -5,6 +5,7 @@ AsyncqError
 │   ├── UnknownDriver
 │   ├── MissingDependency
 │   ├── NotSupported
+│   ├── IncompleteApp
 │   ├── WrongType               a TypeError too
 │   └── WrongValue              a ValueError too
 ├── NotOpen
@@ -55,6 +56,7 @@ __all__ = [
     "EncodeError",
     "Fail",
     "HandlerStuck",
+    "IncompleteApp",
     "JobCancelled",
     "JobError",
     "JobFailure",
@@ -107,6 +109,10 @@ class MissingDependency(ConfigError):
 
 class NotSupported(ConfigError):
     """This driver cannot do what was asked."""
+
+
+class IncompleteApp(ConfigError):
+    """The app was not given what some jobs need; in a process with several apps they may be another one's."""
 
 
 class WrongType(ConfigError, TypeError):

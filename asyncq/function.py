@@ -1,3 +1,4 @@
+# over budget: job: one keyword for each setting, so that type checkers know them all
 """`@job`: the same engine for a plain function."""
 
 from __future__ import annotations

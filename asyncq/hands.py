@@ -36,7 +36,7 @@ class Hands:
             raise NotOpen(f"connection {self.connection!r} runs jobs in this process, and its app is closing")
         errands = [Errand(self.connection, envelope, keep=True) for envelope in envelopes]
         response = current_response.get() if after_response else None
-        if response is not None:
+        if response is not None and response.here:
             response.add(self.aside, errands)
             return
         line = self.aside.line(grace)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from asyncq.context import JobContext
-from asyncq.payload import NO_EFFECTS, Effects, Envelope, Outcome, Pushed
+from asyncq.payload import NO_EFFECTS, Effects, Envelope, Outcome, Pushed, record
 from asyncq.settings import Next
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ class Carrier(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pending:
     """A job on its way to a broker: already bytes, not yet sent."""
 

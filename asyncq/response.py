@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
@@ -36,7 +35,7 @@ class Response:
     """One response while it is under way, and the errands that begin when it has gone out.
 
     It is found by a context variable, which threads and child tasks of the request share, also those that outlive it:
-    what they add later begins at once.
+    what they add later begins at once. It belongs to one loop; threads go there by `asyncq.blocking`.
     """
 
     def __init__(self, grace: float) -> None:
@@ -45,26 +44,28 @@ class Response:
         self._lines: dict[Aside, Line] = {}
         self._answered: bool | None = None
         """None while it is under way."""
-        self._lock = threading.Lock()
+
+    @property
+    def here(self) -> bool:
+        """True in the loop of the server, not in another one that some thread of the request runs."""
+        return asyncio.get_running_loop() is self.loop
 
     def add(self, aside: Aside, errands: Sequence[Errand]) -> None:
-        """Add errands of one app; may be called from any thread."""
-        with self._lock:
-            line = self._lines.get(aside)
-            if line is None:
-                line = self._lines[aside] = aside.line(self._grace)
-            for errand in errands:
-                line.add(errand)
-            if self._answered is not None:
-                _end(line, answered=self._answered)
+        """Add errands of one app."""
+        line = self._lines.get(aside)
+        if line is None:
+            line = self._lines[aside] = aside.line(self._grace)
+        for errand in errands:
+            line.add(errand)
+        if self._answered is not None:
+            _end(line, answered=self._answered)
 
     def end(self, *, answered: bool) -> Iterable[Aside]:
         """Let the errands begin, or drop them where nothing was answered; returns who runs them."""
-        with self._lock:
-            self._answered = answered
-            for line in self._lines.values():
-                _end(line, answered=answered)
-            return list(self._lines)
+        self._answered = answered
+        for line in self._lines.values():
+            _end(line, answered=answered)
+        return self._lines.keys()
 
 
 def _end(line: Line, *, answered: bool) -> None:

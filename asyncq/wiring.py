@@ -226,10 +226,19 @@ class Engine:
         pending = self._packer.pack(request)
         return await self._in_place.run(pending.connection, pending.envelope)
 
-    def dispatch_after_response(self, request: Request, response: Response) -> None:
-        """Run the job in this process when the response has gone out; it is encoded now."""
+    async def dispatch_after_response(self, request: Request, response: Response) -> None:
+        """Run the job in this process when the response has gone out; it is encoded now.
+
+        Within a transaction that is followed it waits for the commit too, and is dropped with a rollback.
+        """
         pending = self._packer.pack(request)
-        response.add(self.aside, [Errand(pending.connection, pending.envelope, keep=False)])
+        errand = Errand(pending.connection, pending.envelope, keep=False)
+
+        async def send(items: Sequence[Pending]) -> Sequence[Pushed]:
+            response.add(self.aside, [errand])
+            return [Pushed(item.envelope.id, created=True) for item in items]
+
+        await self._transactions.dispatch([pending], send)
 
     def _executor_here(self, connection: str) -> Executor:
         inline, outlets = self._inline, self._outlets(connection, self._inline.settlers)

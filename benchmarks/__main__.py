@@ -10,12 +10,13 @@ import argparse
 import dataclasses
 import sys
 
+from benchmarks.groups.postgres import POSTGRES
 from benchmarks.groups.redis import REDIS
 from benchmarks.groups.sqlite import SQLITE
 from benchmarks.harness import report, rounds
 from benchmarks.harness.group import Bench, Group
 
-GROUPS = {group.name: group for group in (SQLITE, REDIS)}
+GROUPS = {group.name: group for group in (SQLITE, REDIS, POSTGRES)}
 
 
 def main() -> None:

@@ -182,7 +182,7 @@ async def _work(engine: Engine, jobs: int, concurrency: int) -> Step:
         force=True,
         name=f"bench-{os.getpid()}",
     )
-    supervisor = Supervisor(engine, options, warn)
+    supervisor = Supervisor(engine, options, warn, beside=True)
     watch = _Watch()
     await supervisor.run()
     if supervisor.desk.done != jobs:

@@ -9,7 +9,7 @@ from typing import Any
 from asyncq.adapter import Reference, adapter_of
 from asyncq.codec import Codec
 from asyncq.context import JobContext
-from asyncq.errors import ConfigError, DecodeError, Fail, ModelNotFound, Skip
+from asyncq.errors import DecodeError, Fail, IncompleteApp, ModelNotFound, Skip
 from asyncq.job import Job
 from asyncq.models.session import JobSession, SessionSource
 from asyncq.plugin import Plugin, Preparation
@@ -32,13 +32,13 @@ class LoadModels(Plugin):
         """Return what loads the models of the class's jobs.
 
         Raises:
-            ConfigError: they are loaded in a session, and the app was given none.
+            IncompleteApp: they are loaded in a session, and the app was given none.
         """
         shape = self._codec.shape(cls)
         if not isinstance(shape, ReferenceShape):
             return None
         if self._source is None and any(adapter.needs_session for adapter in shape.adapters):
-            raise ConfigError(
+            raise IncompleteApp(
                 f"{cls.__qualname__}: its models are loaded in a session, and the app has none; "
                 "write AsyncQ(…, session=async_sessionmaker(engine))"
             )

@@ -128,7 +128,7 @@ class Understudy:
             await outer.dispatch_after_response(app, request)
         else:
             response = response_here()
-            (await app.own_engine()).dispatch_after_response(request, response)
+            await (await app.own_engine()).dispatch_after_response(request, response)
 
     def _keep(self, app: AsyncQ, request: Request, way: Way) -> None:
         pending = self.stage(app).engine().pack(request)

@@ -12,6 +12,7 @@ from asyncq.transactions.greenlets import await_sent
 from asyncq.transactions.holding import Held, Level
 from asyncq.transactions.scopes import enter, leave
 from asyncq.transactions.sending import send_off
+from asyncq.transactions.writes import origin
 
 __all__ = ["ConnectionScope", "Connections"]
 
@@ -82,7 +83,7 @@ class Connections:
         if engine.dialect in self._heard:
             return
         self._heard[engine.dialect] = None
-        engine = getattr(engine, "_proxied", engine)  # a copy with other options is told what its original is told
+        engine = origin(engine)
         event.listen(engine, "begin", self._begun)
         event.listen(engine, "rollback", self._rolled_back)
         event.listen(engine, "savepoint", self._saved)

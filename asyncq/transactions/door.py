@@ -45,10 +45,12 @@ class Transactions(Plugin):
 
     def dispatch(self, pending: Sequence[Pending], send: Send) -> Awaitable[Sequence[Pushed]]:
         """Let pass what has nothing to do with a transaction."""
+        waits = self._waits
         if scopes.get():
             return self._sort(pending, send)
         for item in pending:
-            if item.tx is not None or self._wish(item):
+            # What says no counts as much as what says nothing, and here only that must be quick.
+            if item.tx is not None or item.after_commit or item.job.settings_.after_commit or waits[item.connection]:
                 return self._sort(pending, send)
         return send(pending)
 

@@ -61,7 +61,7 @@ class Following:
     def _took(self, session: Session, transaction: SessionTransaction, connection: Connection) -> None:
         """A session began to use a connection: it is the session's, unless it was given with what is open on it."""
         if not self.sessions.follows(session) and self._wants(connection.engine):
-            enter(self.sessions.follow(session))  # only now is it known which of several engines it uses
+            enter(self.sessions.use(session, connection))  # only now is it known which of several engines it uses
         if connection is not session.bind and self.sessions.follows(session):
             self.connections.leave_to_session(connection)
 

@@ -12,6 +12,7 @@ from asyncq.transactions.greenlets import await_sent
 from asyncq.transactions.holding import Held, Level
 from asyncq.transactions.scopes import enter
 from asyncq.transactions.sending import send_off
+from asyncq.transactions.writes import Writes
 
 __all__ = ["SessionScope", "Sessions"]
 
@@ -25,6 +26,8 @@ class SessionScope:
         self.loose = Level()
         """What was dispatched in a block while nothing was open."""
         self.held = Held()
+        self.wrote = False
+        """Whether the transaction may have changed something."""
         self._levels: WeakKeyDictionary[SessionTransaction, Level] = WeakKeyDictionary()
         self._committed: WeakKeyDictionary[SessionTransaction, None] = WeakKeyDictionary()
         self._rolled_back: WeakKeyDictionary[SessionTransaction, None] = WeakKeyDictionary()
@@ -47,7 +50,8 @@ class SessionScope:
 
     def begun(self, transaction: SessionTransaction) -> None:
         """Take note of a new transaction: it takes over what waits for one."""
-        if transaction.parent is None and self.loose.parcels:
+        self.wrote = False
+        if self.loose.parcels:
             self._level_of(transaction)
 
     def committed(self, session: Session) -> None:
@@ -56,22 +60,26 @@ class SessionScope:
         if transaction is not None:
             self._committed[transaction] = None
 
-    def rolled_back(self, transaction: SessionTransaction) -> None:
-        """Take note that this one was rolled back on purpose."""
-        self._rolled_back[transaction] = None
+    def rolled_back(self, session: Session) -> None:
+        """Take note that the innermost was rolled back, on purpose or by an error; it ends next."""
+        transaction = _innermost(session)
+        if transaction is not None:
+            self._rolled_back[transaction] = None
 
     def ended(self, transaction: SessionTransaction) -> Level | None:
         """Settle what waited for it; returns what is to be sent now."""
         level = self._levels.pop(transaction, None)
         if level is None:
             return None
-        if transaction not in self._committed:
-            level.drop() if transaction in self._rolled_back else level.abandon()
-            return None
-        parent = transaction.parent
-        if parent is None:
-            return level
-        level.join(self._level_of(parent))
+        parent, kept = transaction.parent, transaction in self._committed
+        if transaction in self._rolled_back or (parent is not None and not kept):
+            level.drop()
+        elif parent is not None:
+            level.join(self._level_of(parent))
+        elif kept or not self.wrote:
+            return level  # one that was closed and has only read had nothing to commit
+        else:
+            level.abandon()
         return None
 
 
@@ -87,6 +95,7 @@ class Sessions:
         self._wanted = wanted
         self._outer = outer
         """Returns what is open on a connection that sessions were given."""
+        self._writes = Writes()
         self._listens = False
 
     def listen(self) -> None:
@@ -94,8 +103,9 @@ class Sessions:
         if not self._listens:
             self._listens = True
             event.listen(Session, "after_transaction_create", self._begun)
+            event.listen(Session, "after_begin", self._uses)
             event.listen(Session, "after_commit", self._committed)
-            event.listen(Session, "after_soft_rollback", self._rolled_back)
+            event.listen(Session, "after_rollback", self._rolled_back)
             event.listen(Session, "after_transaction_end", self._ended)
 
     def follow(self, session: Session) -> SessionScope:
@@ -104,6 +114,12 @@ class Sessions:
         scope = self._scopes.get(session)
         if scope is None:
             scope = self._scopes[session] = SessionScope(session)
+        return scope
+
+    def use(self, session: Session, connection: Connection) -> SessionScope:
+        """Follow a session from the moment on in which its transaction took a connection."""
+        scope = self.follow(session)
+        self._writes.watch(connection, scope)
         return scope
 
     def follows(self, session: Session) -> bool:
@@ -120,15 +136,20 @@ class Sessions:
         elif (known := self._scopes.get(session)) is not None:
             known.begun(transaction)
 
+    def _uses(self, session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+        scope = self._scopes.get(session)
+        if scope is not None:
+            self._writes.watch(connection, scope)
+
     def _committed(self, session: Session) -> None:
         scope = self._scopes.get(session)
         if scope is not None:
             scope.committed(session)
 
-    def _rolled_back(self, session: Session, transaction: SessionTransaction) -> None:
+    def _rolled_back(self, session: Session) -> None:
         scope = self._scopes.get(session)
         if scope is not None:
-            scope.rolled_back(transaction)
+            scope.rolled_back(session)
 
     def _ended(self, session: Session, transaction: SessionTransaction) -> None:
         scope = self._scopes.get(session)

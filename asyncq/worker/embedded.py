@@ -46,7 +46,7 @@ async def embedded_worker(app: AsyncQ, options: WorkerOptions) -> AsyncGenerator
     if apps.whole_stand_in() is not None:
         yield
         return
-    supervisor = Supervisor(await app.own_engine(), options, warn)
+    supervisor = Supervisor(await app.own_engine(), options, warn, beside=True)
     task = asyncio.get_running_loop().create_task(supervisor.run(), name=f"asyncq-worker-{options.name}")
     task.add_done_callback(_tell_broken)
     error: BaseException | None = None

@@ -12,7 +12,7 @@ import anyio
 
 from asyncq.concurrency import Nursery
 from asyncq.contracts import Driver, Keeper, Running
-from asyncq.errors import ConfigError
+from asyncq.errors import ConfigError, IncompleteApp
 from asyncq.events import LoopBlocked, WorkerInterrupted, WorkerPausing, WorkerResuming, WorkerStarting, WorkerStopping
 from asyncq.isolation import Isolation
 from asyncq.job import Job
@@ -47,10 +47,14 @@ Enforce = Callable[["Supervisor", Keeper, Run | None], None]
 
 
 class Supervisor:
-    """One worker. The order of its blocks is the order of its end: jobs, then pump, then keeper."""
+    """One worker. The order of its blocks is the order of its end: jobs, then pump, then keeper.
 
-    def __init__(self, engine: Engine, options: WorkerOptions, enforce: Enforce) -> None:
+    `beside` an application the process may hold jobs of other apps.
+    """
+
+    def __init__(self, engine: Engine, options: WorkerOptions, enforce: Enforce, *, beside: bool = False) -> None:
         self.options = options
+        self._beside = beside
         self.engine = engine
         self.driver = self._driver()
         self.stop = Stop(options)
@@ -101,14 +105,16 @@ class Supervisor:
         """Find now, and not in the middle of a run, what is wrong with a job class or slow at its first use.
 
         A class inside a function may belong to another app, or to a test that is over: its own runs tell of its faults.
+        So may any class, beside an application, that needs what this app was not given.
         """
         try:
             self.executor.recipes.of(cls)
             self.engine.codec.shape(cls)
         except ConfigError as error:
-            if "<locals>" not in cls.__qualname__:
+            anothers = self._beside and isinstance(error, IncompleteApp)
+            if "<locals>" not in cls.__qualname__ and not anothers:
                 raise
-            _log.warning("jobs of a class that was defined in a function will fail: %s", error)
+            _log.warning("jobs of a class will fail, if they are this app's: %s", error)
 
     def _start_siblings(self, start: Callable[..., object]) -> Control:
         start(Shutdown(self.stop, self.desk, self._deadlines, self.executor).run)

@@ -1,6 +1,6 @@
-"""asyncq on Redis with one worker process, then with two that begin at the same moment.
+"""asyncq with one worker process, then with two that begin at the same moment.
 
-python -m benchmarks.engine.asyncq_processes URL JOBS
+python -m benchmarks.engine.asyncq_processes URL JOBS; `sqlite://` is a file of its own.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.engine.asyncq_redis import Asyncq
+from benchmarks.engine import place
+from benchmarks.engine.asyncq_contender import Asyncq
 from benchmarks.rivals.tally import Tally
 
+COUNTS = {"one_process": 1, "two_processes": 2}
 BULK = 1000
 QUIET = 0.5
 """Seconds without a job after which a worker takes its queue for empty; the clock stopped at its last job."""
@@ -86,7 +88,8 @@ def main() -> None:
     """Measure both, or with a URL alone be one of the workers."""
     url, *jobs = sys.argv[1:]
     if jobs:
-        print(json.dumps({name: rate(url, int(jobs[0]), count) for name, count in (("one", 1), ("two", 2))}))
+        with place.private(url) as settled:
+            print(json.dumps({name: rate(settled, int(jobs[0]), count) for name, count in COUNTS.items()}))
     else:
         share = asyncio.run(_work(url))
         print(json.dumps({"seen": share.seen, "began_at": share.began_at, "ended_at": share.ended_at}))

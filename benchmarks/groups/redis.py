@@ -4,38 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 
-from benchmarks.harness.case import Case
+from benchmarks.groups.lineup import ALONE, IDLE, OURS, Contender, alone, beside_others, target
 from benchmarks.harness.group import Bench, Group
-from benchmarks.harness.results import Figure, Results, Target
+from benchmarks.harness.results import Results
 from benchmarks.harness.table import Column, grid
 from tests.support.redis import RedisServer
 from tests.support.redis.binaries import find
 
 __all__ = ["REDIS"]
 
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """A module with its packages; `share` of the jobs that others get, where it is much slower."""
-
-    title: str
-    module: str
-    packages: tuple[str, ...] = ()
-    options: tuple[str, ...] = ()
-    workloads: tuple[str, ...] = ("work", "sleep", "enqueue", "latency", "idle")
-    share: float = 0.25
-
-
 _RIVALS, _CLIENT = "benchmarks.rivals", ("redis==8.1.0", "hiredis==3.5.0")
 _HAND = (*_CLIENT, "orjson==3.13.0")
-OURS, HAND, PREFETCHING = "asyncq", "hand loop", "hand loop, prefetch 50"
+HAND, PREFETCHING = "hand loop", "hand loop, prefetch 50"
 LOOP, HUEY, HUEY2, TASKIQ, SAQ = "the event loop alone", "huey, 1 thread", "huey, 2 threads", "taskiq, streams", "SAQ"
 
 CONTENDERS = (
-    Contender(OURS, "benchmarks.engine.asyncq_redis", share=1),
+    Contender(OURS, "benchmarks.engine.asyncq_contender", share=1),
     Contender(HAND, f"{_RIVALS}.hand_redis", _HAND, share=1),
     Contender(PREFETCHING, f"{_RIVALS}.hand_redis", _HAND, ("prefetch=50",), ("work", "sleep"), share=1),
     Contender(LOOP, f"{_RIVALS}.loop_alone", workloads=("sleep",), share=1),
@@ -52,43 +38,16 @@ CONTENDERS = (
 )
 
 
-def cases(url: str, jobs: int) -> list[Case]:
-    """Return the cases in the order of a round: all contenders at one workload, then at the next."""
-    beside_others = [
-        _case(contender, workload, _amount(workload, jobs, contender.share), url)
-        for workload in ("work", "sleep", "enqueue", "latency", "idle")
-        for contender in CONTENDERS
-        if workload in contender.workloads
-    ]
-    return [*beside_others, *_alone(url, jobs)]
-
-
-def _alone(url: str, jobs: int) -> Iterator[Case]:
-    """Yield what is asked of asyncq alone; the long ones once."""
-    yield Case(OURS, "processes", "benchmarks.engine.asyncq_processes", (url, str(2 * jobs)))
-    many = str(50 * jobs)
-    yield Case(OURS, "backlog", "benchmarks.engine.asyncq_backlog", (url, many), once=True)
-    yield Case(OURS, "due", "benchmarks.engine.asyncq_due", (url, many), once=True)
-    yield Case(OURS, "flat", "benchmarks.engine.asyncq_redis", (url, "flat", many), once=True)
-
-
-def _case(contender: Contender, workload: str, amount: int, url: str) -> Case:
-    arguments = (url, workload, str(amount), *contender.options)
-    return Case(contender.title, workload, contender.module, arguments, contender.packages)
-
-
-def _amount(workload: str, jobs: int, share: float) -> int:
-    """Return the jobs of a case; for an idle worker the seconds."""
-    amounts = {"work": jobs * share, "sleep": jobs / 5, "enqueue": jobs / 10, "latency": jobs / 100, "idle": 10}
-    return max(5, int(amounts[workload]))
-
-
 @contextmanager
 def _open(jobs: int) -> Iterator[Bench]:
     if find("redis") is None:
         raise SystemExit("There is no Redis server to measure on; try: make servers")
     with RedisServer("redis") as server:
-        yield Bench(cases(server.url, jobs), _versions(server), lambda: server.command("FLUSHALL"))
+        yield Bench(
+            [*beside_others(CONTENDERS, server.url, jobs), *alone(server.url, jobs)],
+            _versions(server),
+            lambda: server.command("FLUSHALL"),
+        )
 
 
 def _versions(server: RedisServer) -> str:
@@ -119,57 +78,22 @@ def _table(results: Results) -> Iterator[str]:
     return grid(results, COLUMNS)
 
 
-def _least(title: str, workload: str, name: str, other: str, at_least: float | None) -> Target:
-    figure, by = Figure(OURS, workload, name), Figure(other, workload, name)
-    return Target(title, figure, by, at_least=at_least)
-
-
 TARGETS = (
-    _least("no-op : taskiq, streams", "work", "rate", TASKIQ, 4),
-    _least("no-op : huey, 1 thread", "work", "rate", HUEY, 2),
-    _least("no-op : huey, 2 threads", "work", "rate", HUEY2, None),
-    _least("no-op : hand loop", "work", "rate", HAND, 0.23),
-    Target("no-op: worker µs CPU a job", Figure(OURS, "work", "cpu_us")),
-    _least("10 ms jobs : the event loop alone", "sleep", "rate", LOOP, 0.75),
-    _least("enqueue one : hand loop", "enqueue", "one", HAND, 0.75),
-    _least("enqueue 50 at once : SAQ", "enqueue", "together", SAQ, 3),
-    Target("enqueue bulk per s", Figure(OURS, "enqueue", "bulk"), at_least=30_000),
-    Target(
-        "latency p50 : taskiq, streams",
-        Figure(OURS, "latency", "p50_ms"),
-        Figure(TASKIQ, "latency", "p50_ms"),
-        at_most=1.1,
-    ),
-    Target("latency p99, ms", Figure(OURS, "latency", "p99_ms"), at_most=5),
-    Target("idle worker: round trips/s", Figure(OURS, "idle", "trips_per_s")),
-    Target("idle worker: commands/s", Figure(OURS, "idle", "commands_per_s"), at_most=1),
-    Target("idle worker: ms CPU/s", Figure(OURS, "idle", "cpu_ms_per_s"), at_most=2),
-    Target("idle worker: MB resident", Figure(OURS, "idle", "resident_mb"), at_most=45),
-    Target(
-        "no-op, two processes : one",
-        Figure(OURS, "processes", "two"),
-        Figure(OURS, "processes", "one"),
-        at_least=1.4,
-    ),
-    Target(
-        "reserve p99, long backlog : 1,000 jobs",
-        Figure(OURS, "backlog", "long_p99_ms"),
-        Figure(OURS, "backlog", "short_p99_ms"),
-        at_most=2,
-    ),
-    Target("many delayed jobs due at once: longest script, ms", Figure(OURS, "due", "script_ms"), at_most=10),
-    Target(
-        "many delayed jobs due at once: reserve p99 of another queue : before",
-        Figure(OURS, "due", "other_p99_ms"),
-        Figure(OURS, "due", "before_p99_ms"),
-        at_most=2,
-    ),
-    Target(
-        "resident size after all jobs : after the first tenth",
-        Figure(OURS, "flat", "all_mb"),
-        Figure(OURS, "flat", "tenth_mb"),
-        at_most=1.05,
-    ),
+    target("no-op : taskiq, streams", "work", "rate", other=TASKIQ, at_least=4),
+    target("no-op : huey, 1 thread", "work", "rate", other=HUEY, at_least=2),
+    target("no-op : huey, 2 threads", "work", "rate", other=HUEY2),
+    target("no-op : hand loop", "work", "rate", other=HAND, at_least=0.23),
+    target("no-op: worker µs CPU a job", "work", "cpu_us"),
+    target("10 ms jobs : the event loop alone", "sleep", "rate", other=LOOP, at_least=0.75),
+    target("enqueue one : hand loop", "enqueue", "one", other=HAND, at_least=0.75),
+    target("enqueue 50 at once : SAQ", "enqueue", "together", other=SAQ, at_least=3),
+    target("enqueue bulk per s", "enqueue", "bulk", at_least=30_000),
+    target("latency p50 : taskiq, streams", "latency", "p50_ms", other=TASKIQ, at_most=1.1),
+    target("latency p99, ms", "latency", "p99_ms", at_most=5),
+    target("idle worker: round trips/s", "idle", "trips_per_s"),
+    target("idle worker: commands/s", "idle", "commands_per_s", at_most=1),
+    *IDLE,
+    *ALONE,
 )
 
 REDIS = Group(

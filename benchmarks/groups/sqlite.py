@@ -21,6 +21,8 @@ UNITS = {
     "one": "/s one after the other",
     "together": "/s by 50 at once",
     "bulk": "/s in bulk",
+    "one_process": "jobs/s by one process",
+    "two_processes": "jobs/s by two",
     "p50_ms": "ms p50",
     "p99_ms": "ms p99",
     "cpu_ms_per_s": "ms CPU a second",
@@ -45,6 +47,7 @@ def cases(jobs: int) -> list[Case]:
         _case("SQLite, enqueue", "enqueue", few),
         _case("SQLite, latency", "latency", 300),
         _case("idle worker, SQLite", "idle", 1),
+        Case("SQLite, processes", "", "benchmarks.engine.asyncq_processes", ("sqlite://", str(jobs))),
     ]
 
 
@@ -78,6 +81,12 @@ SQLITE = Group(
         _ratio("SQLite NORMAL, no-op", "huey on SQLite, 1 thread", 1.3),
         Target("SQLite NORMAL, no-op, jobs/s", _figure("SQLite NORMAL, no-op"), at_least=5_000),
         Target("SQLite FULL, no-op, jobs/s", _figure("SQLite FULL, no-op"), at_least=2_500),
+        Target(
+            "SQLite, two processes : one",
+            _figure("SQLite, processes", "two_processes"),
+            _figure("SQLite, processes", "one_process"),
+            at_least=1.4,
+        ),
         Target("idle worker, ms CPU a second", _figure("idle worker, SQLite", "cpu_ms_per_s"), at_most=2),
         Target("idle worker, MB resident", _figure("idle worker, SQLite", "resident_mb"), at_most=45),
     ),

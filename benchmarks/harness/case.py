@@ -23,8 +23,8 @@ PATIENCE = 600.0
 class Case:
     """A module that is run with arguments and prints one JSON object.
 
-    With packages it runs in an environment that has them, without in the project's own. `once`: in the first round
-    only, since it takes long.
+    With packages it runs in an environment that has them, on our own version of Python or the one it needs, without in
+    the project's own. `once`: in the first round only, since it takes long.
     """
 
     contender: str
@@ -33,6 +33,7 @@ class Case:
     arguments: tuple[str, ...]
     packages: tuple[str, ...] = ()
     once: bool = False
+    version: str = ""
 
     def run(self) -> Outcome:
         """Return what it measured; a case that fails does not end the run."""
@@ -44,7 +45,7 @@ class Case:
 
     def python(self) -> Path:
         """Return the interpreter that has the packages."""
-        return python_with(*self.packages) if self.packages else Path(sys.executable)
+        return python_with(*self.packages, version=self.version) if self.packages else Path(sys.executable)
 
     def _figures(self) -> Figures:
         command = [str(self.python()), "-m", self.module, *self.arguments]

@@ -6,18 +6,16 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 from benchmarks.rivals.contender import SLOTS, Contender, JobName
-from benchmarks.rivals.tally import Tally
 from benchmarks.rivals.workloads import main
 
 
 class LoopAlone(Contender):
-    """Jobs are numbers in a deque."""
+    """Jobs are numbers in a deque, which is there for all of them, as a server is."""
 
-    def __init__(self, url: str, tally: Tally) -> None:
-        super().__init__(url, tally)
-        self.waiting: deque[int] = deque()
+    waiting: ClassVar[deque[int]] = deque()
 
     async def push(self, job: JobName, value: float) -> None:
         self.waiting.append(int(value))

@@ -1,29 +1,17 @@
-"""What a Redis server has spent so far, asked without any client library."""
+"""What a Redis server has spent so far.
+
+`server_us` is CPU. `commands` has those inside scripts too. `trips` are what it took from its connections: one for each
+round trip, however many commands a pipeline or a script has.
+"""
 
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-__all__ = ["Counters", "read"]
+from benchmarks.rivals.counters import Counters
 
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """What it has spent since it started.
-
-    `commands` has those inside scripts too. `reads` are what it took from its connections: one for each round trip,
-    however many commands a pipeline or a script has.
-    """
-
-    cpu: float
-    commands: int
-    reads: int
-
-    def since(self, earlier: Counters) -> Counters:
-        """Return the difference, less the question itself."""
-        return Counters(self.cpu - earlier.cpu, self.commands - earlier.commands - 1, self.reads - earlier.reads - 1)
+__all__ = ["read"]
 
 
 def read(url: str) -> Counters:
@@ -34,5 +22,9 @@ def read(url: str) -> Counters:
         answer = connection.makefile("rb")
         text = answer.read(int(answer.readline()[1:])).decode()
     facts = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    cpu = float(facts["used_cpu_user"]) + float(facts["used_cpu_sys"])
-    return Counters(cpu, int(facts["total_commands_processed"]), int(facts["total_reads_processed"]))
+    totals = {
+        "server_us": 1e6 * (float(facts["used_cpu_user"]) + float(facts["used_cpu_sys"])),
+        "commands": int(facts["total_commands_processed"]),
+        "trips": int(facts["total_reads_processed"]),
+    }
+    return Counters(totals, {"commands": 1, "trips": 1})

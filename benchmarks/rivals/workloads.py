@@ -13,11 +13,11 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from benchmarks.rivals import redis_counters
+from benchmarks.rivals import counters
 from benchmarks.rivals.contender import SLOTS, Contender, JobName
 from benchmarks.rivals.tally import Tally
 
@@ -27,34 +27,38 @@ BULK = 1000
 LINGER = 0.2
 """Seconds in which a worker acknowledges what ended last; the clock of the jobs no longer runs."""
 Figures = dict[str, float]
-Workload = Callable[[Contender, int], Awaitable[Figures]]
+Make = Callable[[], Contender]
+Workload = Callable[[Make, int], Awaitable[Figures]]
 
 
-async def work(contender: Contender, jobs: int) -> Figures:
+async def work(make: Make, jobs: int) -> Figures:
     """Preloaded jobs that do nothing: per second, and CPU of worker and server for each."""
-    return await _drained(contender, "noop", jobs)
+    return await _drained(make, "noop", jobs)
 
 
-async def sleep(contender: Contender, jobs: int) -> Figures:
+async def sleep(make: Make, jobs: int) -> Figures:
     """Preloaded jobs that wait for 10 ms."""
-    return await _drained(contender, "nap", jobs)
+    return await _drained(make, "nap", jobs)
 
 
-async def _drained(contender: Contender, job: JobName, jobs: int) -> Figures:
+async def _drained(make: Make, job: JobName, jobs: int) -> Figures:
+    """Push by one contender, work by another: what a server is told at the end of a connection is told in time."""
+    async with make() as pushing:
+        await _preload(pushing, job, jobs)
+    await asyncio.sleep(LINGER)
+    contender = make()
     tally = contender.tally
     tally.expect(jobs)
-    await _preload(contender, job, jobs)
-    before = redis_counters.read(contender.url)
-    async with _working(contender, job):
+    before = counters.read(contender.url)
+    async with contender, _working(contender, job):
         await tally.reached()
-    spent = redis_counters.read(contender.url).since(before)
+    await asyncio.sleep(LINGER)
+    spent = counters.read(contender.url).since(before)
     tally.verify(jobs)
     return {
         "rate": jobs / tally.seconds,
         "cpu_us": tally.cpu / jobs * 1e6,
-        "server_us": spent.cpu / jobs * 1e6,
-        "commands": spent.commands / jobs,
-        "trips": spent.reads / jobs,
+        **{name: total / jobs for name, total in spent.items()},
     }
 
 
@@ -74,8 +78,13 @@ async def _preload(contender: Contender, job: JobName, jobs: int) -> None:
         await _push_one_by_one(contender, job, jobs)
 
 
-async def enqueue(contender: Contender, jobs: int) -> Figures:
+async def enqueue(make: Make, jobs: int) -> Figures:
     """Pushes per second: one after the other, by 50 tasks at once, many by one call."""
+    async with make() as contender:
+        return await _pushes(contender, jobs)
+
+
+async def _pushes(contender: Contender, jobs: int) -> Figures:
     await _push_one_by_one(contender, "noop", SLOTS)
     figures = {"one": await _rate(_push_one_by_one, contender, jobs)}
     if contender.pushes_at_once:
@@ -112,10 +121,10 @@ async def _push_in_bulk(contender: Contender, job: JobName, jobs: int) -> None:
         await contender.push_all(job, range(start, min(start + BULK, jobs)))
 
 
-async def latency(contender: Contender, jobs: int) -> Figures:
+async def latency(make: Make, jobs: int) -> Figures:
     """From the push to the begin of the handler in an idle worker, one job at a time, in ms."""
     gaps = random.Random(1)
-    async with _working(contender, "ping"):
+    async with make() as contender, _working(contender, "ping"):
         await _one_ping(contender)
         contender.tally.latencies.clear()
         contender.tally.seen.clear()
@@ -133,31 +142,30 @@ async def _one_ping(contender: Contender) -> None:
     await contender.tally.reached()
 
 
-async def idle(contender: Contender, seconds: int) -> Figures:
+async def idle(make: Make, seconds: int) -> Figures:
     """What a worker costs that has nothing to do: here the last argument is for how many seconds it is watched."""
-    async with _working(contender, "ping"):
+    async with make() as contender, _working(contender, "ping"):
         await _one_ping(contender)
         await asyncio.sleep(2)
-        before = redis_counters.read(contender.url)
+        before = counters.read(contender.url)
         # A full collection takes some 30 ms; by chance it would fall into these seconds or not.
         gc.collect()
         cpu, start = time.process_time(), time.perf_counter()
         await asyncio.sleep(seconds)
         lasted, busy = time.perf_counter() - start, time.process_time() - cpu
-        spent = redis_counters.read(contender.url).since(before)
+        spent = counters.read(contender.url).since(before)
     return {
-        "commands_per_s": spent.commands / lasted,
-        "trips_per_s": spent.reads / lasted,
+        **{f"{name}_per_s": total / lasted for name, total in spent.items()},
         "cpu_ms_per_s": 1e3 * busy / lasted,
         "resident_mb": _resident_mb(),
     }
 
 
-async def flat(contender: Contender, jobs: int) -> Figures:
+async def flat(make: Make, jobs: int) -> Figures:
     """Resident size of a worker after the first tenth of the jobs, and after all of them."""
     figures: Figures = {}
-    tally = contender.tally
-    async with _working(contender, "noop"):
+    async with make() as contender, _working(contender, "noop"):
+        tally = contender.tally
         for first in range(0, jobs, BULK):
             tally.seen.clear()
             tally.expect(BULK)
@@ -177,13 +185,12 @@ def _resident_mb() -> float:
 WORKLOADS: dict[str, Workload] = {one.__name__: one for one in (work, sleep, enqueue, latency, idle, flat)}
 
 
-async def _measure(make: Callable[..., Contender], arguments: list[str]) -> Figures:
+async def _measure(make: Callable[..., Contender], arguments: Sequence[str]) -> Figures:
     url, workload, jobs, *options = arguments
     settings = {name: int(number) for name, number in (option.split("=") for option in options)}
-    async with make(url, Tally(), **settings) as contender:
-        return await WORKLOADS[workload](contender, int(jobs))
+    return await WORKLOADS[workload](lambda: make(url, Tally(), **settings), int(jobs))
 
 
-def main(make: Callable[..., Contender]) -> None:
-    """Run the workload of the command line and print its figures."""
-    print(json.dumps(asyncio.run(_measure(make, sys.argv[1:]))))
+def main(make: Callable[..., Contender], arguments: Sequence[str] = ()) -> None:
+    """Run the workload of the command line, or of these arguments, and print its figures."""
+    print(json.dumps(asyncio.run(_measure(make, arguments or sys.argv[1:]))))

@@ -134,6 +134,24 @@ async def test_events_and_the_unique_key_come_with_the_send(app: AsyncQ, way: Wa
         assert not (await Once(name="a").dispatch()).created
 
 
+async def test_what_is_rolled_back_is_no_reason_to_worry(
+    app: AsyncQ, way: Way, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with app:
+        async with way.transaction(asyncq.after_commit) as tx:
+            with pytest.raises(Oops):
+                async with tx.savepoint():
+                    await tx.write("Ada")
+                    await Welcome(name="a").dispatch()
+                    raise Oops
+        with pytest.raises(Oops):
+            async with way.transaction(asyncq.after_commit) as tx:
+                await tx.write("Ada")
+                await Welcome(name="a").dispatch()
+                raise Oops
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
 async def test_a_rollback_holds_no_unique_key(app: AsyncQ, way: Way) -> None:
     async with app:
         with pytest.raises(Oops):
@@ -329,12 +347,37 @@ async def test_a_session_that_is_closed_without_a_commit_says_what_it_dropped(
 ) -> None:
     async with app:
         async with AsyncSession(installed) as session:
-            await session.execute(text("SELECT 1"))
+            await session.execute(text("INSERT INTO users VALUES ('x')"))
             handle = await Welcome(name="a").dispatch()
         assert await waiting(app) == []
     (record,) = [record for record in caplog.records if record.name == "asyncq.transactions"]
     assert record.levelno == logging.WARNING
     assert handle.id in record.message and "after_commit=False" in record.message
+
+
+@pytest.mark.parametrize("statement", ["SELECT count(*) FROM users", "WITH u AS (SELECT 1) SELECT * FROM u", None])
+async def test_a_session_that_has_only_read_needs_no_commit(
+    app: AsyncQ, installed: AsyncEngine, statement: str | None
+) -> None:
+    async with app:
+        async with AsyncSession(installed) as session, session.begin() as block:
+            if statement is not None:
+                await session.execute(text(statement))
+            await Welcome(name="a").dispatch()
+            assert await waiting(app) == []
+            await session.close()
+            assert not block.is_active
+        assert await waiting(app) == ["a"]
+        async with AsyncSession(installed) as session:
+            await session.execute(text(statement or "SELECT 1"))
+            await Welcome(name="b").dispatch()
+        assert await waiting(app) == ["a", "b"]
+        with pytest.raises(Oops):
+            async with AsyncSession(installed) as session, session.begin():
+                await session.execute(text(statement or "SELECT 1"))
+                await Welcome(name="dropped").dispatch()
+                raise Oops
+        assert await waiting(app) == ["a", "b"]
 
 
 def _check_keys(raw: Any, record: object) -> None:

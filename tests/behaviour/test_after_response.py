@@ -260,8 +260,9 @@ async def test_the_blocking_call_is_refused_in_the_thread_of_the_loop(queue: Asy
         assert (await ask(FRAMEWORKS["starlette"].make({"/": endpoint}))).body == b"refused"
 
 
-async def test_an_application_that_opened_nothing_has_its_queue_opened_in_the_loop_of_the_server() -> None:
-    AsyncQ("memory://")
+async def test_an_application_that_opened_nothing_has_its_queue_opened_in_the_loop_of_the_server(
+    queue: AsyncQ,
+) -> None:
     ran: list[asyncio.AbstractEventLoop] = []
 
     class Where(Job):

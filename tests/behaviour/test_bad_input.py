@@ -524,8 +524,8 @@ APPS: dict[str, Mistake] = {
     "an option of another driver": Mistake(
         made("memory://?busy_timeout=3"),
         ConfigError,
-        "connection 'default': unknown option 'busy_timeout'; there are block_for, lease, prefix, queue, retry_after "
-        "(set by the URL)",
+        "connection 'default': unknown option 'busy_timeout'; there are after_commit, block_for, lease, prefix, queue, "
+        "retry_after (set by the URL)",
     ),
     "a lease that is no number": Mistake(
         made("memory://?lease=soon"),

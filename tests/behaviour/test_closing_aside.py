@@ -208,9 +208,9 @@ async def test_a_close_that_is_cancelled_gives_no_grace(queue: AsyncQ, log: pyte
 
 
 @pytest.mark.parametrize("name", ["starlette", "fastapi"])
-async def test_the_server_waits_although_no_lifespan_opened_the_queue(name: str, log: pytest.LogCaptureFixture) -> None:
-    AsyncQ("memory://")
-
+async def test_the_server_waits_although_no_lifespan_opened_the_queue(
+    name: str, queue: AsyncQ, log: pytest.LogCaptureFixture
+) -> None:
     async def endpoint() -> str:
         await Waits(seconds=0.1).dispatch_after_response()
         return ""
@@ -247,8 +247,7 @@ async def test_the_graces_begin_with_the_end_of_the_server_and_not_after_what_el
     assert notes == ["stopped"]
 
 
-def test_a_loop_that_ends_without_asking_has_them_named(log: pytest.LogCaptureFixture) -> None:
-    AsyncQ("memory://")
+def test_a_loop_that_ends_without_asking_has_them_named(queue: AsyncQ, log: pytest.LogCaptureFixture) -> None:
     asyncio.run(request(Waits(), Note(text="next")))
     assert notes == ["begun", "cancelled"]
     assert "is lost: it did not end before its app closed" in log.text

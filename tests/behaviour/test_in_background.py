@@ -46,6 +46,12 @@ def nothing_noted() -> None:
     notes.clear()
 
 
+@pytest.fixture
+def deferred() -> AsyncQ:
+    """An app that nobody has opened."""
+    return AsyncQ("deferred://")
+
+
 @both
 async def test_a_dispatch_returns_while_its_job_runs_and_the_app_waits_for_it(scheme: str) -> None:
     go = anyio.Event()
@@ -220,21 +226,32 @@ async def test_a_deferred_job_that_is_cancelled_before_the_response_has_gone_out
     assert notes == []
 
 
-async def test_a_deferred_job_of_a_thread_waits_for_the_response_too() -> None:
+async def test_a_deferred_job_of_a_thread_waits_for_the_response_too(deferred: AsyncQ) -> None:
     def endpoint() -> str:
         blocking.dispatch(Note(text="job"))
         return ""
 
     app = FRAMEWORKS["fastapi"].make({"/": endpoint})
-    queue = AsyncQ("deferred://")
-    async with queue:
-        await ask(app, notes=notes)
-    assert notes[-2:] == ["over", "job"]
-    notes.clear()
-    await ask(app, notes=notes)  # where it is open nowhere it is opened in a thread of its own
+    await ask(app, notes=notes)  # the dispatch opens the app, in the loop of the server
     await eventually(lambda: "job" in notes)
-    await asyncio.to_thread(blocking.close)
-    assert notes.index("last") < notes.index("job")
+    assert notes[-2:] == ["over", "job"]
+
+
+async def test_in_a_loop_of_a_thread_a_deferred_job_runs_at_once_and_one_for_the_response_is_refused(
+    deferred: AsyncQ,
+) -> None:
+    async def dispatch() -> None:
+        with pytest.raises(NotOpen, match=r"in a loop of a thread; use asyncq\.blocking there"):
+            await Note(text="job").dispatch_after_response()
+        async with deferred:
+            await Note(text="job").dispatch()
+
+    def endpoint() -> str:
+        asyncio.run(dispatch())
+        return ""
+
+    await ask(FRAMEWORKS["fastapi"].make({"/": endpoint}), notes=notes)
+    assert [text for text in notes if text != "asked"] == ["job", "start", "last", "over"]
 
 
 async def test_a_deferred_job_is_dropped_where_the_request_was_not_answered(caplog: pytest.LogCaptureFixture) -> None:

@@ -16,17 +16,24 @@ from sqlalchemy.orm import Session, selectinload, sessionmaker
 
 import asyncq
 from asyncq import INJECT, AsyncQ, Depends, Job, JobContext, Next, Release, dispatch_many, job
-from asyncq.errors import ConfigError, EncodeError, ModelNotFound
+from asyncq.errors import ConfigError, EncodeError, IncompleteApp, ModelNotFound
 from asyncq.events import JobFailed, JobProcessed, JobProcessing
 from asyncq.models import Reference
+from asyncq.worker.options import WorkerOptions
+from asyncq.worker.supervisor import Supervisor
 from tests.behaviour.looking import Heard, empty, eventually, failed_jobs
-from tests.unit.models.shop import Database, Order, Person, database, sync_database
+from tests.support.shared import Shared
+from tests.unit.models.shop import Database, Order, Person, database_of, sync_database
 
 
 @pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    async with database(f"sqlite+aiosqlite:///{tmp_path}/shop.db") as found:
+async def db(request: pytest.FixtureRequest, tmp_path: Path, servers: Shared) -> AsyncIterator[Database]:
+    """An empty database: SQLite, or what a test's parameter says."""
+    async with database_of(getattr(request, "param", "sqlite"), tmp_path, servers) as found:
         yield found
+
+
+everywhere = pytest.mark.parametrize("db", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture
@@ -132,6 +139,23 @@ async def test_everything_around_the_handler_sees_instances(memory: AsyncQ, db: 
     assert who(processed.job) == "ada"
 
 
+async def test_a_new_row_is_there_when_its_job_comes_after_the_commit(memory: AsyncQ, db: Database) -> None:
+    names: list[str] = []
+
+    class Greet(Job):
+        person: Person
+
+        async def handle(self) -> None:
+            names.append(self.person.name)
+
+    async with memory, memory.worker():
+        async with db.make() as session, asyncq.after_commit(session), session.begin():
+            session.add(ada := Person(name="ada"))
+            await session.flush()
+            await Greet(person=ada).dispatch()
+        await eventually(lambda: names == ["ada"])
+
+
 async def test_function_jobs_carry_models_too(memory: AsyncQ, db: Database) -> None:
     @job
     async def greet(person: Person, /, session: AsyncSession = INJECT) -> str:
@@ -227,6 +251,7 @@ async def test_the_handler_is_given_the_session_and_commits_itself(shop: AsyncQ,
     assert db.in_use == 0
 
 
+@everywhere
 async def test_no_connection_is_held_before_the_handler_asks_for_something(memory: AsyncQ, db: Database) -> None:
     seen: list[Any] = []
 
@@ -315,6 +340,7 @@ async def test_a_test_may_override_the_session_by_its_type(memory: AsyncQ, db: D
     assert seen[0] is mine and seen[1] is not mine
 
 
+@everywhere
 @pytest.mark.parametrize("end", ["return", "error", "release", "skip", "exit", "timeout", "cancelled"])
 async def test_the_session_is_rolled_back_and_closed_whatever_happens(memory: AsyncQ, db: Database, end: str) -> None:
     started, held = asyncio.Event(), list[int]()
@@ -641,3 +667,27 @@ async def test_a_fake_and_a_single_run_load_from_the_database(db: Database, memo
     await db.remove(ada)
     gone = await asyncq.testing.run(Invite(person=ada), app=memory)
     assert isinstance(gone.error, ModelNotFound)
+
+
+async def test_a_worker_beside_another_app_is_not_kept_from_work_by_models(
+    no_other_app: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The class may be the other one's; a worker in a process of its own refuses to start."""
+
+    class Everywhere(Job):
+        person: Person
+
+        async def handle(self) -> None: ...
+
+    Everywhere.__qualname__ = "Everywhere"  # as if it stood in a module
+    async with AsyncQ("memory://") as app:
+        engine = await app.engine()
+        assert Supervisor(engine, WorkerOptions(), _nothing, beside=True).options.concurrency
+        with pytest.raises(IncompleteApp):
+            Supervisor(engine, WorkerOptions(), _nothing)
+    Everywhere.abstract_ = True  # no job of tests to come
+    assert "jobs of a class will fail, if they are this app's: Everywhere: its models" in caplog.text
+
+
+def _nothing(*_: object) -> None:
+    """Stands for what ends a worker that is stuck."""

@@ -60,7 +60,7 @@ async def test_a_broken_class_of_a_function_is_warned_of_and_fails_its_own_jobs(
 ) -> None:
     kept, app = broken(), AsyncQ("memory://")
     await works(app)
-    assert "jobs of a class that was defined in a function will fail: broken.<locals>.Broken.handle" in caplog.text
+    assert "jobs of a class will fail, if they are this app's: broken.<locals>.Broken.handle" in caplog.text
     async with app, app.worker():
         await kept().dispatch()
         await empty(app)

@@ -8,8 +8,10 @@ from typing import Any
 
 import aiosqlite
 import anyio
+import asyncpg
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session, async_sessionmaker, create_async_engine
 
 import asyncq
@@ -334,6 +336,22 @@ async def test_a_lock_that_is_held_is_the_callers_error_in_the_words_of_its_libr
         await database.commit()
         assert (await size_of(app)).ready == 1
     await engine.dispose()
+
+
+@pytest.mark.parametrize("name", ["asyncpg", "postgres-session"])
+async def test_a_lock_on_postgres_is_the_callers_error_too(
+    tmp_path: Path, servers: Shared, name: str, no_other_app: None
+) -> None:
+    way = way_on(name, tmp_path, servers)
+    async with way.open(), AsyncQ(way.url) as app:
+        async with way.transaction() as holder:
+            await Welcome().dispatch(tx=holder.given, id="mine")
+            with pytest.raises((asyncpg.LockNotAvailableError, DBAPIError), match="lock timeout"):
+                async with way.transaction() as tx:
+                    setting = "SET LOCAL lock_timeout = '50ms'"
+                    await tx.given.execute(setting if name == "asyncpg" else text(setting))
+                    await Welcome().dispatch(tx=tx.given, id="mine")
+        assert (await size_of(app)).ready == 1
 
 
 async def test_a_long_transaction_only_slows_the_worker(way: Way) -> None:

@@ -49,7 +49,7 @@ def _postgres(server: str, *, options: str = "", wake_latency: float = 0.05) -> 
     return Row(
         url=f"{{server}}?prefix=t_{{name}}{options}",
         traits=Traits(wake_latency=wake_latency),
-        promises=FEATURES | STORES | WORDS | {"installable", "running"},
+        promises=FEATURES | STORES | WORDS | {"installable", "running", "transactional"},
         lease=1.5,
         server=server,
         scheme="postgresql",
@@ -66,7 +66,7 @@ ROWS = {
     "sqlite": Row(
         url="sqlite:///{path}",
         traits=Traits(wake_latency=0.6, virtual_time=True),
-        promises=FEATURES | STORES | WORDS | {"installable"},
+        promises=FEATURES | STORES | WORDS | {"installable", "transactional"},
         histories=40,
     ),
     "redis": _redis("redis", server="redis"),

@@ -10,7 +10,7 @@ from tests.support.pages import run_page
 from tests.support.root import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-TIME_LIMIT = 100
+TIME_LIMIT = 200
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -2,8 +2,9 @@
 
 python -m tests.process.shopkeeper DATABASE BROKER LOG ROLE STEP
 
-Role `web` writes a user and a job in one transaction, `work` is a worker. At its step the process kills itself; the
-step `never` lets a worker run until the job has run and its outbox is empty. Each run of the job adds a line to LOG.
+Role `web` writes a user and a job in one transaction, `work` is a worker, `charge` one whose job writes a user and ends
+in one transaction. At its step the process kills itself; the step `never` lets a worker run until the job has run and
+nothing is left. Each run of the first job adds a line to LOG.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import aiosqlite
 
-from asyncq import AsyncQ, Job
+from asyncq import AsyncQ, Job, JobContext
 from asyncq.stores import Outbox
 from asyncq.worker import relay
 
@@ -29,6 +30,24 @@ class Note(Job, name="note"):
     def handle(self) -> None:
         with Path(self.path).open("a", encoding="utf-8") as log:
             log.write("ran\n")
+
+
+class Charge(Job, name="charge"):
+    database: str
+
+    async def handle(self, ctx: JobContext) -> None:
+        step = sys.argv[5]
+        async with aiosqlite.connect(self.database, isolation_level=None) as connection:
+            await connection.execute("BEGIN IMMEDIATE")
+            await connection.execute("INSERT INTO users VALUES ('Ada')")
+            if step == "written":
+                die()
+            await ctx.complete(tx=connection)
+            if step == "completed":
+                die()
+            await connection.execute("COMMIT")
+        if step == "committed":
+            die()
 
 
 def die() -> None:
@@ -85,6 +104,19 @@ async def work(app: AsyncQ, log: str, step: str) -> None:
                 await asyncio.sleep(0.02)
 
 
+async def charge(app: AsyncQ, database: str) -> None:
+    """Dispatch the job, unless it was before, and work until it is gone."""
+    async with app, aiosqlite.connect(database) as connection:
+        ((charged,),) = await connection.execute_fetchall("SELECT count(*) FROM users")
+        if not charged:
+            await Charge(database=database).dispatch(connection="db", id="the-charge")
+        await connection.close()
+        driver = (await app.engine()).driver("db")
+        async with app.worker(connection="db"):
+            while (await driver.sizes(["default"]))["default"].total:  # noqa: ASYNC110 - of other processes
+                await asyncio.sleep(0.02)
+
+
 async def is_empty(outbox: Outbox) -> bool:
     """Say whether no row can be taken; one that another process holds is asked for again."""
     return not await outbox.take(limit=1, lease=0.0)
@@ -93,8 +125,9 @@ async def is_empty(outbox: Outbox) -> bool:
 def main(database: str, broker: str, log: str, role: str, step: str) -> None:
     """Do what the arguments say."""
     relay.LEASE_SECONDS = 0.5  # type: ignore[misc]  # pyright: ignore[reportConstantRedefinition]
-    app = AsyncQ(connections={"default": broker, "db": f"sqlite:///{database}"})
-    asyncio.run(web(app, database, log, step) if role == "web" else work(app, log, step))
+    app = AsyncQ(connections={"default": broker, "db": f"sqlite:///{database}?lease=1"})
+    roles = {"web": lambda: web(app, database, log, step), "charge": lambda: charge(app, database)}
+    asyncio.run(roles.get(role, lambda: work(app, log, step))())
 
 
 if __name__ == "__main__":

@@ -120,3 +120,16 @@ async def after_a_response(queue: asyncq.testing.QueueFake) -> None:
     blocking.dispatch_after_response(SendMail)  # E65 not a job
     queue.assert_dispatched_after_response(SendMail, lambda mail: mail.too == "x")  # E66 no such field
     Starlette().add_middleware(QueueMiddleware, grace="soon")  # E67 grace of a wrong type
+
+
+class Waits(Job, after_commit="yes"):  # E68 setting of a wrong type
+    async def handle(self, ctx: JobContext) -> None:
+        ctx.complete(tx=ctx)  # E69 forgotten await
+        await ctx.complete(ctx)  # E70 it goes by its name
+
+
+async def in_transactions(session: object) -> None:
+    await SendMail(to="x").dispatch(after_commit="no")  # E71 option of a wrong type
+    with asyncq.after_commit(session):  # E72 its block is async
+        pass
+    asyncq.Connection("memory://", after_commit="maybe")  # E73 option of a wrong type

@@ -138,6 +138,30 @@ async def main(*, active: bool) -> None:
     assert_type(many, Sequence[JobHandle[Any]])
 
 
+class Charge(Job, after_commit=True):
+    amount: int
+
+    async def handle(self, ctx: JobContext) -> int:
+        await ctx.complete(tx=object(), result=self.amount)
+        await asyncq.complete(tx=object())
+        return self.amount
+
+
+@job(after_commit=False)
+async def note(text: str) -> None: ...
+
+
+async def in_transactions(session: object, connection: object) -> None:
+    assert_type(await Charge(amount=1).dispatch(tx=session), JobHandle[int])
+    assert_type(await Charge(amount=1).dispatch(after_commit=False), JobHandle[int])
+    assert_type(await note.options(tx=connection).dispatch("x"), JobHandle[None])
+    await dispatch_many([Charge(amount=1), note.bind("x")], tx=session)
+    async with asyncq.after_commit(session):
+        await note.dispatch("x")
+    asyncq.after_commit.install(session)
+    asyncq.Connection("memory://", after_commit=True)
+
+
 class Throttle:
     async def __call__(self, ctx: JobContext, call_next: Next, /) -> Any:
         return await call_next(ctx)

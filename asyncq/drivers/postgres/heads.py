@@ -57,15 +57,11 @@ class Heads:
         looks = waits or any(now >= next_at for _, next_at in leases)
         return View(heads, min((since for since, _ in leases), default=0) if looks else None, now)
 
-    def whole_in(self) -> float:
-        """Return in how many seconds a look from the very start is due."""
-        return max(0.0, self._whole_at - time.monotonic())
-
     def learn(self, queues: Sequence[str], view: View, row: Any) -> None:
         """Take over what a turn saw."""
         now = row["o_now"]
         for queue, head in zip(queues, row["heads"], strict=True):
-            self._heads[queue] = (now if head is None else head) - MARGIN
+            self._heads[queue] = now - MARGIN if head is None else min(head, now - MARGIN)
         if view.leases_from is not None and row["reclaimed"] == 0:
             for queue in queues:
                 self._leases[queue] = now - MARGIN, view.began_at + self._reclaim_every

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -11,15 +12,18 @@ from asyncq.drivers.ends import first_ends
 from asyncq.drivers.postgres.heads import Heads
 from asyncq.drivers.postgres.leasing import extend, settle
 from asyncq.drivers.postgres.link import Link
+from asyncq.drivers.postgres.wire import rung_by
+from asyncq.errors import DriverError
 from asyncq.payload import Reservation, Settlement
 
 __all__ = ["PostgresKeeper"]
 
 T = TypeVar("T")
+_log = logging.getLogger("asyncq.postgres")
 
 
 class PostgresKeeper:
-    """Blocking; used in one thread only. What it changes, others notice by looking."""
+    """Blocking; used in one thread only."""
 
     def __init__(self, link: Link, heads: Heads, lease: int, under_way: Mapping[str, Sequence[str]]) -> None:
         self._link = link
@@ -49,7 +53,15 @@ class PostgresKeeper:
         first, late = first_ends(settlements)
         stale = self._run(settle(self._link, first))
         self._heads.forget({item.reservation.queue for item in first})
+        if topics := rung_by(first):
+            self._run(self._tell(topics))
         return [*stale, *late]
+
+    async def _tell(self, topics: set[str]) -> None:
+        try:
+            await self._link.run("ring", sorted(topics))
+        except DriverError as error:  # a hint that is lost: who waits looks by itself
+            _log.debug("nobody was told of %s: %s", topics, error)
 
     def _run(self, call: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(call)

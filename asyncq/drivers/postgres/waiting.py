@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -36,9 +35,7 @@ async def wait_for_jobs(link: Link, ears: Ears, heads: Heads, queues: Sequence[s
         # A suspect that is due does not end a wait, or all workers would spin while one of them runs it.
         later = suspect if suspect is not None and suspect > now else None
         soonest = min((at for at in (due, later, lease) if at is not None), default=None)
-        seconds = None if soonest is None else max(0.0, (soonest - now) / MICRO)
-        # What lies before the heads is looked at in its turn, once in a wait.
-        return seconds if view.heads is None else min(heads.whole_in(), math.inf if seconds is None else seconds)
+        return None if soonest is None else max(0.0, (soonest - now) / MICRO)
 
     topics = [f"{kind}:{queue}" for queue in asked for kind in ("q", "h")]
     await until(look, ears, topics, timeout, link.options.poll)
@@ -60,6 +57,8 @@ async def until(look: Look, ears: Ears, topics: Sequence[str], timeout: float, p
             nap = min(left, left if soonest is None else soonest, left if hears else pause)
             if await _rung(rung, nap):
                 return True
+            if time.monotonic() >= ends_at:
+                return False
             pause = min(poll, pause * 2)
 
 

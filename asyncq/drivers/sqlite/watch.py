@@ -85,11 +85,14 @@ class Watch:
         except (sqlite3.Error, BrokerUnavailable):
             return None
 
-    async def until(self, look: Look, topics: Sequence[str], timeout: float) -> bool:
-        """Return True when the instant that `look` tells has come, False after `timeout` seconds."""
+    async def until(self, look: Look, topics: Sequence[str], timeout: float, *, seldom: bool = False) -> bool:
+        """Return True when the instant that `look` tells has come, False after `timeout` seconds.
+
+        With `seldom` it never looks more often than where nothing changes.
+        """
         loop = asyncio.get_running_loop()
         end, last = loop.time() + timeout, self._home.instants.now() + micros(timeout)
-        glance = _Glance(tuple(topics))
+        glance = _Glance(tuple(topics), seldom=seldom)
         with self._bell.listening(topics) as rung:
             while True:
                 self._glance(glance, look)
@@ -109,7 +112,9 @@ class Watch:
         timer = loop.call_later(max(_SHORTEST, seconds), rung.set)
 
         def peek() -> None:
-            self._calm = glance.interval = min(LAST_LOOK, glance.interval * 2)
+            glance.interval = min(LAST_LOOK, glance.interval * 2)
+            if not glance.seldom:
+                self._calm = glance.interval
             if self._changed(glance) or self._home.instants.now() >= instant:
                 rung.set()
             else:
@@ -147,6 +152,8 @@ class Watch:
 
     def _hurry(self, glance: _Glance) -> None:
         """Look often again after news. One change that concerns nobody here is the house-keeping of some worker."""
+        if glance.seldom:
+            return
         sight = glance.topics, glance.at
         glance.interval = FIRST_LOOK if sight != self._seen or glance.lively else self._calm
         # The first look of a wait comes whether the file changed or not.
@@ -182,13 +189,14 @@ class Watch:
 class _Glance:
     """What one wait knows of the file."""
 
-    __slots__ = ("at", "interval", "lively", "timer", "topics", "version")
+    __slots__ = ("at", "interval", "lively", "seldom", "timer", "topics", "version")
 
-    def __init__(self, topics: tuple[str, ...]) -> None:
+    def __init__(self, topics: tuple[str, ...], *, seldom: bool = False) -> None:
         self.topics = topics
+        self.seldom = seldom
         self.version: int | None = None
         self.at: int | None = None
-        self.interval = FIRST_LOOK
+        self.interval = LAST_LOOK if seldom else FIRST_LOOK
         self.lively = False
         """True from a change of the file until it is seen unchanged."""
         self.timer: asyncio.TimerHandle | None = None

@@ -12,7 +12,17 @@ import anyio
 
 from asyncq.clock import Clock
 from asyncq.config import Connection
-from asyncq.contracts import Clearable, Driver, Findable, Inline, Inspectable, Installable, Running, Turning
+from asyncq.contracts import (
+    Clearable,
+    Driver,
+    Findable,
+    Inline,
+    Inspectable,
+    Installable,
+    Running,
+    Transactional,
+    Turning,
+)
 from asyncq.drivers import connect
 from asyncq.payload import Traits
 from asyncq.testing.turnable_clock import TurnableClock
@@ -26,6 +36,7 @@ PROTOCOLS: Final[Mapping[str, type]] = {
     "inspectable": Inspectable,
     "installable": Installable,
     "running": Running,
+    "transactional": Transactional,
     "turning": Turning,
 }
 OWN_TIME: Final = frozenset({"prunes_results"})

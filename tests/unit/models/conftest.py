@@ -9,15 +9,16 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from tests.support.apps import no_other_app
-from tests.unit.models.shop import Database, database, sync_database
+from tests.support.shared import Shared
+from tests.unit.models.shop import Database, database_of, sync_database
 
 __all__ = ["no_other_app"]
 
 
 @pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database."""
-    async with database(f"sqlite+aiosqlite:///{tmp_path}/shop.db") as found:
+async def db(request: pytest.FixtureRequest, tmp_path: Path, servers: Shared) -> AsyncIterator[Database]:
+    """An empty database: SQLite, or what a test's parameter says."""
+    async with database_of(getattr(request, "param", "sqlite"), tmp_path, servers) as found:
         yield found
 
 

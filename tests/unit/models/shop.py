@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import (
+    URL,
+    AsyncAdaptedQueuePool,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
@@ -20,9 +22,13 @@ from sqlalchemy import (
     TypeDecorator,
     create_engine,
     event,
+    make_url,
 )
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, sessionmaker
+from sqlalchemy.schema import CreateSchema
+
+from tests.support.shared import Shared
 
 __all__ = [
     "Badge",
@@ -38,6 +44,7 @@ __all__ = [
     "Ticket",
     "Visit",
     "database",
+    "database_of",
     "sync_database",
 ]
 
@@ -183,10 +190,25 @@ class Database:
 
 
 @asynccontextmanager
-async def database(url: str) -> AsyncGenerator[Database]:
+async def database_of(kind: str, folder: Path, servers: Shared) -> AsyncGenerator[Database]:
+    """Open an empty database of a kind: a file in the folder, or a schema of its own on a server."""
+    if kind == "sqlite":
+        opening = database(f"sqlite+aiosqlite:///{folder}/shop.db")
+    else:
+        server = make_url(servers.url("postgres")).set(drivername="postgresql+asyncpg")
+        opening = database(server, schema=f"shop_{uuid4().hex}")
+    async with opening as found:
+        yield found
+
+
+@asynccontextmanager
+async def database(url: str | URL, *, schema: str | None = None) -> AsyncGenerator[Database]:
     """Open a database with empty tables."""
-    engine = create_async_engine(url)
+    settings = {"server_settings": {"search_path": schema}} if schema else {}
+    engine = create_async_engine(url, connect_args=settings, poolclass=AsyncAdaptedQueuePool)
     async with engine.begin() as connection:
+        if schema:
+            await connection.execute(CreateSchema(schema))
         await connection.run_sync(Base.metadata.create_all)
     made = Database(engine, async_sessionmaker(engine))
 

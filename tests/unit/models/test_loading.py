@@ -20,6 +20,7 @@ from asyncq.reference_shape import ReferenceShape
 from tests.unit.models.shop import Base, Company, Database, Employee, Item, Manager, Order, Person, Tag
 
 codec = Codec()
+everywhere = pytest.mark.parametrize("db", ["sqlite", "postgresql"], indirect=True)
 
 
 class Show(Job):
@@ -58,6 +59,7 @@ async def given(db: Database, kind: type[Any], *paths: Sequence[Any]) -> Any:
         return (await session.scalars(select(kind).order_by(kind.id).options(*options))).first()
 
 
+@everywhere
 async def test_a_list_is_loaded_with_one_query_in_its_order_without_those_that_are_gone(db: Database) -> None:
     people = [Person(id=number) for number in range(1, 6)]
     await db.put(*people)
@@ -71,6 +73,7 @@ async def test_a_list_is_loaded_with_one_query_in_its_order_without_those_that_a
     assert len(db.selects) == 1
 
 
+@everywhere
 async def test_keys_of_several_columns_are_loaded_with_one_query_too(db: Database) -> None:
     orders = [Order(year=year, number=number) for year in (1, 2) for number in ("a", "b")]
     await db.put(*orders)
@@ -81,6 +84,7 @@ async def test_keys_of_several_columns_are_loaded_with_one_query_too(db: Databas
     assert len(db.selects) == 1
 
 
+@everywhere
 @pytest.mark.parametrize("kind", [Person, Order])
 async def test_more_keys_than_a_query_takes_are_loaded_in_portions(db: Database, kind: type[Any]) -> None:
     rows = [Person(id=n) if kind is Person else Order(year=n, number="x") for n in range(1, 1202)]
@@ -91,6 +95,7 @@ async def test_more_keys_than_a_query_takes_are_loaded_in_portions(db: Database,
     assert len(db.selects) == 3
 
 
+@everywhere
 async def test_loaded_relations_come_back_whole_and_no_others(db: Database) -> None:
     tag = Tag(id=1)
     await db.put(
@@ -111,6 +116,7 @@ async def test_loaded_relations_come_back_whole_and_no_others(db: Database) -> N
     assert ada.company.id == 1
 
 
+@everywhere
 async def test_an_empty_relation_that_was_loaded_is_loaded_again(db: Database) -> None:
     await db.put(Person(id=1))
     before = await given(db, Person, [Person.orders], [Person.company])
@@ -121,6 +127,7 @@ async def test_an_empty_relation_that_was_loaded_is_loaded_again(db: Database) -
     assert ada.company is None
 
 
+@everywhere
 @pytest.mark.parametrize("turned", [False, True])
 async def test_two_fields_of_one_row_share_the_instance_with_all_relations_of_both(db: Database, turned: bool) -> None:
     await db.put(Person(id=1, orders=[Order(year=1, number="a")], tags={Tag(id=1)}))
@@ -133,6 +140,7 @@ async def test_two_fields_of_one_row_share_the_instance_with_all_relations_of_bo
     assert unloaded(job.one) == ({"company", "tags"} if turned else {"company"})
 
 
+@everywhere
 async def test_a_subclass_is_loaded_as_itself_with_its_own_relations(db: Database) -> None:
     boss = Manager(id=1, name="boss")
     await db.put(Employee(id=2, name="ada", manager=boss))
@@ -144,6 +152,7 @@ async def test_a_subclass_is_loaded_as_itself_with_its_own_relations(db: Databas
     assert type(found) is Employee and type(found.manager) is Manager
 
 
+@everywhere
 async def test_relations_that_only_subclasses_have_are_followed_from_others(db: Database) -> None:
     boss = Manager(id=1)
     await db.put(Company(id=1, people=[boss, Employee(id=2, manager=boss), Person(id=3)]))
@@ -155,6 +164,7 @@ async def test_relations_that_only_subclasses_have_are_followed_from_others(db: 
     assert "manager" not in unloaded(next(person for person in company.people if person.id == 2))
 
 
+@everywhere
 async def test_a_relation_that_does_not_exist_any_more_is_passed_over(db: Database) -> None:
     await db.put(Person(id=1))
     renamed = Reference(Person, (1,), ("bills", "bills.items", "orders", "orders.parts"))

@@ -45,7 +45,7 @@ class SqliteOutbox:
 
     async def wait(self, *, timeout: float) -> None:
         """Return when a row may be taken, or after `timeout` seconds."""
-        await self._database.watch.until(_free_at, (), timeout)
+        await self._database.watch.until(_free_at, (), timeout, seldom=True)
 
     async def done(self, ids: Sequence[str], /) -> None:
         """Forget rows that were relayed."""

@@ -1,13 +1,15 @@
-"""asyncq on Redis with all that it ships with: leases, their keeper, timeouts, events, failed jobs."""
+"""asyncq on what the URL names, with all that it ships with: leases, their keeper, timeouts, events, failed jobs."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, ClassVar
 
-from asyncq import AsyncQ, Connection, Job, dispatch_many
+from asyncq import AsyncQ, Job, dispatch_many
+from benchmarks.engine import place
 from benchmarks.rivals.contender import SLOTS, Contender, JobName
 from benchmarks.rivals.tally import Tally
 from benchmarks.rivals.workloads import main
@@ -54,10 +56,11 @@ class Asyncq(Contender):
     def __init__(self, url: str, tally: Tally, *, prefetch: int | None = None) -> None:
         super().__init__(url, tally)
         Asyncq.current = tally
-        self.app = AsyncQ(Connection(f"{url}?prefix=bench"))
+        self.app = AsyncQ(place.connection(url))
         self.prefetch = prefetch
 
     async def __aenter__(self) -> Asyncq:
+        await place.install(self.url)
         await self.app.__aenter__()
         return self
 
@@ -86,4 +89,5 @@ def _job(name: JobName, value: float) -> Job:
 
 
 if __name__ == "__main__":
-    main(Asyncq)
+    with place.private(sys.argv[1]) as settled:
+        main(Asyncq, [settled, *sys.argv[2:]])
