@@ -82,6 +82,11 @@ class Desk:
         while self.waiting:
             self.hand_back(self.waiting.popleft())
 
+    def hand_back_running(self) -> None:
+        """Give back all that still runs."""
+        for run in list(self.running):
+            self.hand_back(run)
+
     def drop(self, run: Run) -> None:
         """Take a run off the desk: it is settled, or it is no longer ours, and then no answer to its end will come."""
         if run.confirmed is not None:
@@ -91,6 +96,17 @@ class Desk:
             self.by_queue[run.reservation.queue] -= 1
             if self.ledger is not None:
                 self.ledger.remove(run)
+
+    def call_off(self) -> None:
+        """Interrupt all that runs."""
+        for run in list(self.running):
+            run.cancel("shutdown")
+
+    def give_up(self) -> None:
+        """Interrupt and drop all: nothing will be settled any more, and jobs come back after their leases."""
+        self.call_off()
+        for run in list(self.held):
+            self.drop(run)
 
     def startable(self) -> Iterator[Run]:
         """Take as many waiting runs as there are free slots."""

@@ -140,17 +140,12 @@ class Supervisor:
         except asyncio.CancelledError:
             for _ in range(2):
                 self.stop.request("cancelled")
-            for run in list(self.desk.running):
-                run.cancel("shutdown")
+            self.desk.call_off()
             with anyio.CancelScope(shield=True):
                 await self._last_words()
             raise
         except Exception:
-            # Nothing will be settled any more: the jobs come back after their leases.
-            for run in list(self.desk.running):
-                run.cancel("shutdown")
-            for run in list(self.desk.held):
-                self.desk.drop(run)
+            self.desk.give_up()
             raise
 
     async def _last_words(self) -> None:
@@ -158,8 +153,7 @@ class Supervisor:
         deadline = time.monotonic() + self.options.hand_back
         while self.desk.running and time.monotonic() < deadline:  # noqa: ASYNC110  # no event is set in a cancelled task
             await anyio.sleep(0.01)
-        for run in list(self.desk.running):
-            self.desk.hand_back(run)
+        self.desk.hand_back_running()
         await self.pump.run()
 
     def _note_settled(self, runs: list[Run]) -> None:

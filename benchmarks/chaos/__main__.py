@@ -1,4 +1,4 @@
-"""`python -m benchmarks.chaos`: kill workers, stall them, kill the server, then count."""
+"""`python -m benchmarks.chaos`: kill workers, stall them, kill the server, cut its connections, then count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from benchmarks.chaos.campaign import kills, outages, stalls
+from benchmarks.chaos.campaign import cuts, kills, outages, stalls
 from benchmarks.chaos.checker import Verdict
 from benchmarks.chaos.options import Options, from_arguments
 from benchmarks.chaos.report import render
@@ -39,6 +39,7 @@ def _asked(options: Options) -> dict[str, Callable[[Options, Path], Verdict]]:
         "kills": (options.kills, kills),
         "stalls": (options.stalls, stalls),
         "outages": (options.server_kills, outages),
+        "cuts": (options.cuts, cuts),
     }
     return {title: run for title, (count, run) in runs.items() if count}
 

@@ -1,4 +1,4 @@
-"""The runs: one with kills, one with stalls, one with outages. The seed decides whom and when."""
+"""The runs: with kills, with stalls, with outages, with cut connections. The seed decides whom and when."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.chaos.fleet import Fleet, Member, start
 from benchmarks.chaos.history import Log, read
 from benchmarks.chaos.options import Options
 
-__all__ = ["Campaign", "kills", "outages", "stalls"]
+__all__ = ["Campaign", "cuts", "kills", "outages", "stalls"]
 
 LOOK = 0.005
 SHARE = 0.93
@@ -90,6 +90,7 @@ def kills(options: Options, folder: Path) -> Verdict:
         jobs=options.jobs,
         kills=options.kills,
         extra_starts=options.kills // 2,
+        cuts=options.kills // 2 if options.cuts else 0,
         slack=options.slack,
     )
     _run(options, folder, options.jobs, _kill)
@@ -117,6 +118,13 @@ def outages(options: Options, folder: Path) -> Verdict:
     return check(read(folder), bounds)
 
 
+def cuts(options: Options, folder: Path) -> Verdict:
+    """End sessions of the server while workers work through the jobs, and judge: none may start twice for that."""
+    bounds = Bounds(options.lease, jobs=options.cut_jobs, cuts=options.cuts // 2, slack=options.slack)
+    _run(options, folder, options.cut_jobs, _cut)
+    return check(read(folder), bounds)
+
+
 def _run(options: Options, folder: Path, jobs: int, strike: Strike, *, durable: bool = False) -> None:
     with Log(folder, "killer") as log, opened(options, folder, log, durable=durable) as (url, server):
         options = options.at(url)
@@ -135,6 +143,8 @@ def _run(options: Options, folder: Path, jobs: int, strike: Strike, *, durable: 
 def _kill(campaign: Campaign, dice: random.Random) -> None:
     for due in _moments(campaign, dice, campaign.options.kills):
         campaign.until(_confirmed(campaign, due))
+        if campaign.server is not None and campaign.options.cuts:
+            campaign.server.cut(dice)
         victim = campaign.choose(dice, CROWD if dice.random() < CROWDED else 1)
         campaign.until(_pause(dice.uniform(0.0, 0.02)))
         if victim is not None and not campaign.over and victim in campaign.fleet.members:
@@ -161,10 +171,19 @@ def _strike_server(campaign: Campaign, dice: random.Random) -> None:
         campaign.until(_pause(dice.uniform(0.0, 0.1)))
         if campaign.over or campaign.through:
             return
-        campaign.server.strike()
+        campaign.server.strike(dice)
         campaign.fleet.look()
         if not _resumes(campaign):
             return
+
+
+def _cut(campaign: Campaign, dice: random.Random) -> None:
+    assert campaign.server is not None, "nobody cuts the connections of a server that is not ours"
+    for due in _moments(campaign, dice, campaign.options.cuts):
+        campaign.until(_confirmed(campaign, due))
+        if campaign.over or campaign.through:
+            return
+        campaign.server.cut(dice)
 
 
 def _resumes(campaign: Campaign) -> bool:

@@ -31,6 +31,7 @@ class Bounds:
     kills: int = 0
     stalls: int = 0
     server_kills: int = 0
+    cuts: int = 0
     extra_starts: int = 0
     """Fewest extra starts."""
     crowded: float = 0.5
@@ -72,6 +73,8 @@ class Figures:
     restarts: Sequence[float]
     """Seconds from the last kill of a job to its next start, sorted."""
     outages: Outages
+    cuts: int
+    """Sessions of the server, or statements of them, that were ended."""
     suspects: int
     """Starts of jobs that had crashed twice or more."""
 
@@ -118,6 +121,7 @@ def _measure(story: Story) -> Figures:
         refused=story.stale,
         restarts=sorted(_restarts(story)),
         outages=measure(story),
+        cuts=story.cuts,
         suspects=sum(run.crashes >= 2 for run in started),
     )
 
@@ -166,6 +170,7 @@ def _missed(figures: Figures, bounds: Bounds) -> Iterator[Violation]:
             f"{figures.unseen} at {figures.kills} kills",
         ),
         ("too few stalls", figures.stalls < bounds.stalls, f"{figures.stalls} of {bounds.stalls}"),
+        ("too few cuts", figures.cuts < bounds.cuts, f"{figures.cuts} of {bounds.cuts}"),
         ("too few late settles", figures.refused < bounds.refused, f"{figures.refused} of {bounds.refused}"),
         ("slow restart", slowest > bound, f"p99 {slowest:.2f} s, more than {bound:g} s"),
     ):

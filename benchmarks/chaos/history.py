@@ -36,6 +36,7 @@ Kind = Literal[
     "exit",  # `detail` is the exit code
     "struck",  # the server is about to be killed
     "back",  # it answers again
+    "cut",  # a session of the server, or its statement, is about to be ended
     # the audit of the store, after all
     "left",  # `detail` says what was still there
     "audited",

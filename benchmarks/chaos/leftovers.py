@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
 import redis
+
+from asyncq import Connection
 
 __all__ = ["leftovers"]
 
@@ -22,6 +27,20 @@ SQLITE_TABLES: Final = {
     "outbox rows": "1",
     "locks": "until IS NULL OR until > unixepoch('subsec') * 1e6",
 }
+POSTGRES_TABLES: Final = {
+    "jobs": "true",
+    "failed": "true",
+    "outbox": "true",
+    "batches": "true",
+    "batch_members": "true",
+    "locks": "until IS NULL OR until > now",
+    "slots": "until > now",
+    "limits": "until > now",
+    "results": "until > now",
+    "signals": "until IS NULL",
+    "ops": "at > now + 60e6",
+}
+"""What counts as left, by table: a worker that was killed leaves its heartbeat, which ends, and answers of calls."""
 _redis: Final[Any] = redis
 
 
@@ -30,6 +49,9 @@ def leftovers(url: str) -> list[str]:
     scheme = urlsplit(url).scheme
     if scheme == "sqlite":
         return list(_in_file(url))
+    if scheme in {"postgres", "postgresql"}:
+        with ThreadPoolExecutor(1) as thread:  # whoever asks may be in a loop
+            return thread.submit(asyncio.run, _in_tables(url)).result()
     return list(_on_server(url)) if scheme in {"redis", "rediss"} else []
 
 
@@ -42,6 +64,21 @@ def _in_file(url: str) -> Iterator[str]:
             count = file.execute(f"SELECT count(*) FROM asyncq_{name} WHERE {condition}").fetchone()[0]  # noqa: S608
             if count:
                 yield f"{count} {what} in the file"
+
+
+async def _in_tables(url: str) -> list[str]:
+    schema = Connection(url).settings("main").prefix
+    connection = await asyncpg.connect(url.partition("?")[0])
+    try:
+        counts = [
+            f"SELECT '{table}' AS name, count(*) AS left FROM \"{schema}\".{table}, now WHERE {condition}"  # noqa: S608
+            for table, condition in POSTGRES_TABLES.items()
+        ]
+        now = f'WITH now AS (SELECT "{schema}".now() AS now)'
+        rows = await connection.fetch(f"{now} {' UNION ALL '.join(counts)}")
+    finally:
+        await connection.close()
+    return [f"{count} rows of {name}" for name, count in rows if count]
 
 
 def _on_server(url: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 __all__ = ["Options", "from_arguments"]
 
-JOBS = {"sqlite": 10_000, "redis": 20_000}
+JOBS = {"sqlite": 10_000, "redis": 20_000, "postgres": 10_000}
 """Jobs of the run with kills, by broker."""
 
 
@@ -28,6 +28,9 @@ class Options:
     server_kills: int = 20
     outage_jobs: int = 8_000
     """Jobs of the run in which the server is killed."""
+    cuts: int = 200
+    cut_jobs: int = 4_000
+    """Jobs of the run in which sessions of the server are ended."""
     long: int = 16
     """How many of a run's jobs, the last ones, take 1.5 leases: without renewal they would start twice."""
     workers: int = 4
@@ -36,7 +39,7 @@ class Options:
     shortest: float = 0.005
     longest: float = 0.2
     url: str = ""
-    """Empty: a SQLite file or a Redis server of the run's own."""
+    """Empty: a SQLite file or a server of the run's own."""
     keeper: bool = True
     disk: bool = True
     """The private server of the run with outages writes each change to the disk before it answers."""
@@ -85,22 +88,27 @@ def from_arguments(arguments: list[str] | None = None) -> tuple[Options, Path | 
 def _complete(options: Options) -> Options:
     """Fill in what follows from the rest; the server behind a URL is not ours to kill."""
     if options.url:
-        broker = "redis" if options.url.startswith("redis") else "sqlite"
-        options = replace(options, broker=broker, server_kills=0)
-    if options.broker != "redis":
+        scheme = options.url.partition(":")[0]
+        broker = next((broker for broker in ("redis", "postgres") if scheme.startswith(broker)), "sqlite")
+        options = replace(options, broker=broker, server_kills=0, cuts=0)
+    if options.broker == "sqlite":
         options = replace(options, server_kills=0)
+    if options.broker != "postgres":
+        options = replace(options, cuts=0)
     return replace(options, jobs=options.jobs or JOBS[options.broker])
 
 
 _MEANINGS = {
-    "broker": "sqlite, or redis: a private server for each run, which writes all to the disk where it is killed",
+    "broker": "sqlite, or a private server for each run, which writes all to the disk where it is killed",
     "seed": "seed of durations, victims and moments",
     "jobs": f"jobs of the run with kills; 0: {JOBS['sqlite']:,}, or {JOBS['redis']:,} on Redis",
     "kills": "kill -9 in the run with kills; 0 leaves it out",
     "stalls": "SIGSTOP of 1.5 leases in the run with stalls; 0 leaves it out",
     "stall_jobs": "jobs of the run with stalls",
-    "server_kills": "kill -9 of the private Redis server in the run with outages; 0 leaves it out",
+    "server_kills": "deaths of the private server in the run with outages, by kill -9 or a fast stop; 0 leaves it out",
     "outage_jobs": "jobs of the run with outages",
+    "cuts": "sessions or statements that PostgreSQL ends in the run with cuts, beside one at each kill; 0 for none",
+    "cut_jobs": "jobs of the run with cuts",
     "long": "jobs of each run that take 1.5 leases",
     "workers": "worker processes",
     "concurrency": "slots of each worker",

@@ -33,6 +33,8 @@ def _rows(figures: Figures) -> Iterator[tuple[str, str]]:
         yield "late settlements refused", f"{figures.refused}"
     if figures.outages.kills:
         yield from _of_outages(figures.outages)
+    if figures.cuts:
+        yield "sessions or statements that the server ended", f"{figures.cuts}"
 
 
 def _of_kills(figures: Figures) -> Iterator[tuple[str, str]]:
@@ -48,7 +50,7 @@ def _of_kills(figures: Figures) -> Iterator[tuple[str, str]]:
 
 
 def _of_outages(outages: Outages) -> Iterator[tuple[str, str]]:
-    yield "kill -9 of the server", f"{outages.kills}"
+    yield "deaths of the server", f"{outages.kills}"
     yield f"… that met {CROWD} running handlers or more", f"{outages.crowded(CROWD):.0%}"
     yield "jobs in flight at the server's deaths", f"{outages.met:,}"
     yield "… of which the broker was being asked to settle", f"{outages.in_doubt}"

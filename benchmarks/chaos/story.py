@@ -83,6 +83,8 @@ class Story:
     """The runs of each job, in the order in which the broker gave them away."""
     outages: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     """When the server was killed, and when it answered again; infinity where it never did."""
+    cuts: int = 0
+    """Sessions of the server, or statements of them, that were ended."""
     stale: int = 0
     left: list[Line] = field(default_factory=list[Line])
     audited: bool = False
@@ -139,6 +141,8 @@ class _Teller:
                 story.outages.append((line.at, float("inf")))
             case "back":
                 story.outages[-1] = (story.outages[-1][0], line.at)
+            case "cut":
+                story.cuts += 1
             case "up" | "down" | "kill" | "stop" | "cont" | "exit":
                 self._process(line)
             case _:

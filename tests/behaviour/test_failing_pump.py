@@ -28,13 +28,16 @@ class Pass(Job):
     async def handle(self) -> None: ...
 
 
+def listen(event: JobProcessed) -> None: ...
+
+
 @pytest.mark.parametrize("heard", [False, True], ids=["unheard", "heard"])
 async def test_a_worker_ends_though_nobody_will_answer_for_its_jobs(
     app: AsyncQ, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, heard: bool
 ) -> None:
     Wait.begun = Wait.failures = 0
     if heard:
-        app.on(JobProcessed)(lambda event: None)
+        app.on(JobProcessed)(listen)
 
     async def fail(*_: Any, **__: Any) -> Any:
         raise RuntimeError("nobody knows this one")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from benchmarks.chaos.leftovers import leftovers
+from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer
+from tests.unit.postgres.scenes import install
 
 HOME = "chaos:{chaos}:"
 LEFT: dict[str, tuple[str | int, ...]] = {
@@ -25,6 +29,35 @@ def test_a_key_of_any_kind_is_found() -> None:
         for command in LEFT.values():
             server.command(*command)
         assert sorted(leftovers(url)) == sorted(LEFT)
+
+
+ROWS = {
+    "jobs": "(due, id, queue, name, body) VALUES (0, 'a', 'q', 'n', '')",
+    "outbox": "(id, kind, target, body) VALUES ('a', 'push', '', '')",
+    "locks": "VALUES ('alone:default', 'one', t.now() + 60000000)",
+    "slots": "VALUES ('hits:key', 'one', t.now() + 60000000)",
+    "limits": "VALUES ('key', 1, t.now() + 60000000)",
+    "results": "VALUES ('a', 60, t.now() + 60000000, '')",
+    "signals": "VALUES ('pause:default', 'yes', 0, NULL)",
+    "batch_members": "VALUES ('b', 'm', 0)",
+    "ops": "VALUES ('1', t.now() + 90000000, '')",
+}
+GONE = {
+    "locks": "VALUES ('old', 'one', t.now() - 1)",
+    "signals": "VALUES ('worker:one', 'beat', 0, t.now() + 60000000)",
+    "ops": "VALUES ('2', t.now(), '')",
+}
+
+
+def test_a_row_of_any_table_is_found() -> None:
+    with PostgresServer() as server:
+        asyncio.run(install(server.url))
+        url = f"{server.url}?prefix=t"
+        assert leftovers(url) == []
+        server.command(";".join(f"INSERT INTO t.{table} {row}" for table, row in GONE.items()))
+        assert leftovers(url) == []
+        server.command(";".join(f"INSERT INTO t.{table} {row}" for table, row in ROWS.items()))
+        assert sorted(leftovers(url)) == sorted(f"1 rows of {table}" for table in ROWS)
 
 
 @pytest.mark.parametrize("url", ["memory://", "redis+cluster://nowhere:1"])
