@@ -35,7 +35,11 @@ def made(annotations: dict[str, Any] | None = None, /, handle: Any = None, **set
 
 WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a misspelt name": ({"triess": 3}, TypeError, "Made: unknown setting 'triess'; did you mean 'tries'"),
-    "a name like none": ({"xyzzy": 3}, TypeError, "unknown setting 'xyzzy'; there are aliases, backoff, connection"),
+    "a name like none": (
+        {"xyzzy": 3},
+        TypeError,
+        "unknown setting 'xyzzy'; there are after_commit, aliases, backoff, connection",
+    ),
     "tries that are a text": ({"tries": "3"}, TypeError, "Made: tries takes a whole number, not '3'"),
     "tries that are a truth": ({"tries": True}, TypeError, "tries takes a whole number"),
     "tries below 0": ({"tries": -1}, ValueError, r"tries takes 0 \(no limit\) or more, not -1"),

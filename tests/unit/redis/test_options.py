@@ -105,7 +105,7 @@ def test_no_message_holds_the_password() -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("redis://host?colour=red", "unknown option 'colour'; there are allow_eviction, block_for, db"),
+        ("redis://host?colour=red", "unknown option 'colour'; there are after_commit, allow_eviction, block_for, db"),
         ("redis://host?ssl_ca_certs=/ca", "ssl_ca_certs is for TLS; write rediss://"),
         ("redis+cluster://host?ssl_keyfile=/k", "ssl_keyfile is for TLS; write rediss[+]cluster://"),
         ("redis+cluster://host/1", "a cluster has database 0 only, not 1; use prefix="),
