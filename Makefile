@@ -5,6 +5,8 @@
 PYTHON ?= python3
 # Parallel test processes; 0 runs all tests in one.
 WORKERS ?= 3
+# Backends of `make matrix`.
+MATRIX ?= redis,redis-acl,redis-cluster,redis-sentinel,postgres-15,postgres-16,postgres-17,postgres-18,postgres-bouncer,postgres-role
 # Passed on: `make test ARGS="-k unique"`, `make demo ARGS=…`.
 ARGS ?=
 
@@ -32,8 +34,8 @@ demo: .venv/.runtime ## watch a queue at work: jobs, retries, a worker that stop
 test: .venv/.dev .servers/.ready ## run all tests
 	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
 
-matrix: .venv/.dev .servers/.ready ## contract and behaviour tests on Redis in all its forms, and the slow tests of failovers
-	@$(PY) -m pytest -n $(WORKERS) --slow --backends=redis,redis-acl,redis-cluster,redis-sentinel tests/contract tests/behaviour tests/unit/redis $(ARGS)
+matrix: .venv/.dev .servers/.ready ## contract and behaviour tests on Redis and PostgreSQL in all their forms, and the slow tests of both
+	@$(PY) -m pytest -n $(WORKERS) --slow --backends=$(MATRIX) tests/contract tests/behaviour tests/unit/redis tests/unit/postgres $(ARGS)
 
 check: .venv/.dev ## all that must hold before a commit: format, lint, types, layers, house rules
 	@$(PY) -m ruff format --check

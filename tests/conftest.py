@@ -12,7 +12,7 @@ from tests.support.shared import Shared
 # The suite of the drivers is imported by modules below `tests/contract`: its asserts shall speak, too.
 pytest.register_assert_rewrite("asyncq.testing.conformance")
 
-DEFAULT_BACKENDS = "memory,sqlite,redis-acl,postgres"
+DEFAULT_BACKENDS = "memory,sqlite,redis-acl,postgres-role"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

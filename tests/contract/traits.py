@@ -44,10 +44,10 @@ def _redis(scheme: str, *, server: str, prefix: str = "t-", clustered: bool = Fa
     )
 
 
-def _postgres(server: str, *, options: str = "", wake_latency: float = 0.05) -> Row:
+def _postgres(server: str, *, schema: str = "t_{name}", options: str = "", wake_latency: float = 0.05) -> Row:
     """PostgreSQL promises the same on each of its versions; without notifications it is looked at instead."""
     return Row(
-        url=f"{{server}}?prefix=t_{{name}}{options}",
+        url=f"{{server}}?prefix={schema}{options}",
         traits=Traits(wake_latency=wake_latency),
         promises=FEATURES | STORES | WORDS | {"installable", "running", "transactional"},
         lease=1.5,
@@ -75,6 +75,8 @@ ROWS = {
     "postgres-16": _postgres("postgres-16"),
     "postgres-17": _postgres("postgres-17"),
     "postgres-18": _postgres("postgres-18"),
+    # Its tables are there already: this role may make none.
+    "postgres-role": _postgres("postgres-role", schema="t_role"),
     "postgres-bouncer": _postgres("postgres-bouncer", options="&pgbouncer=true", wake_latency=0.6),
     "redis-cluster": _redis("redis+cluster", server="redis-cluster", clustered=True),
     "redis-sentinel": _redis("redis+sentinel", server="redis-sentinel"),

@@ -36,6 +36,8 @@ def _durability(row: Any) -> Iterator[Fact]:
 
 def _waste(row: Any) -> Iterator[Fact]:
     age, dead = row["idle_transaction"], row["dead_rows"] or 0
+    if not row["sees_others"]:
+        yield Fact("transactions of other users cannot be seen", "warning", "GRANT pg_read_all_stats to this user")
     if age is not None and age > OLD:
         yield Fact(
             f"a transaction has been idle for {age:.0f} s: rows deleted since it began cannot be cleaned up",

@@ -80,7 +80,8 @@ def ran_already(error: BaseException) -> bool:
 
 def translate(error: BaseException, where: str, schema: str) -> AsyncqError:
     """Return the typed error that says the same, the server and what to do."""
-    text = str(error) or type(error).__name__
+    # Details and hints of the server stand in lines of their own; what we say is one line.
+    text = str(error).replace("\n", "; ") or type(error).__name__
     if isinstance(error, _MISSING):
         return SchemaError(
             f"{where} has no tables of this asyncq in the schema {schema} ({text}); run: asyncq migrate up"

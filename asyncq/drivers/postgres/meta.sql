@@ -34,11 +34,13 @@ WITH answer AS ($statement),
 SELECT * FROM answer
 
 -- name: facts
+-- What a transaction keeps alive are rows of its own database.
 SELECT current_setting('server_version') AS version, current_setting('synchronous_commit') AS synchronous_commit,
     current_setting('fsync') AS fsync, pg_is_in_recovery() AS replica,
-    (SELECT max(age(backend_xmin)) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL) AS oldest_xmin,
+    pg_has_role('pg_read_all_stats', 'USAGE') AS sees_others,
+    (SELECT max(age(backend_xmin)) FROM pg_stat_activity WHERE datname = current_database()) AS oldest_xmin,
     (SELECT extract(epoch FROM max(clock_timestamp() - xact_start))::float8 FROM pg_stat_activity
-        WHERE state LIKE 'idle in transaction%') AS idle_transaction,
+        WHERE datname = current_database() AND state LIKE 'idle in transaction%') AS idle_transaction,
     (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = to_regclass('asyncq.jobs')) AS dead_rows,
     (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass('asyncq.jobs')) AS rows
 

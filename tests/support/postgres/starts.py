@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 from tests.support.postgres.binaries import Flavour
 from tests.support.postgres.bouncer import PgBouncer
+from tests.support.postgres.grants import granted
 from tests.support.postgres.server import PostgresServer
 
 __all__ = ["OWN_URL", "STARTS"]
@@ -30,6 +31,11 @@ def _pooled(stack: ExitStack) -> str:
     return stack.enter_context(PgBouncer(server, pool_size=2)).url
 
 
+def _restricted(stack: ExitStack) -> str:
+    """A role that may do what the guide says, and no more, with tables that are there already."""
+    return granted(stack.enter_context(PostgresServer(password="owner")))  # noqa: S106
+
+
 STARTS: dict[str, Callable[[ExitStack], str]] = {
     "postgres": _one,
     "postgres-15": _of("15"),
@@ -37,5 +43,6 @@ STARTS: dict[str, Callable[[ExitStack], str]] = {
     "postgres-17": _of("17"),
     "postgres-18": _of("18"),
     "postgres-bouncer": _pooled,
+    "postgres-role": _restricted,
 }
 """Each puts what it starts on a stack, and answers its URL without a query."""
