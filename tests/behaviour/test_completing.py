@@ -34,6 +34,12 @@ async def way(
         yield way
 
 
+def worries(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what was said about runs; what a worker says of classes of other tests at its start is none of it."""
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    return [text for text in said if not text.startswith("jobs of a class will fail")]
+
+
 async def test_the_end_is_committed_with_the_effects(way: Way, caplog: pytest.LogCaptureFixture) -> None:
     class Charge(Job, keep_result=60):
         name: str
@@ -53,7 +59,7 @@ async def test_the_end_is_committed_with_the_effects(way: Way, caplog: pytest.Lo
     assert await way.names() == ["Ada"]
     assert heard.names == ["JobProcessed", "JobAttempted"]
     assert heard.of(JobProcessed)[0].result == "charged Ada"
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert worries(caplog) == []
 
 
 async def test_the_short_way_is_the_same(way: Way) -> None:
@@ -81,7 +87,7 @@ async def test_without_listeners_it_ends_as_quietly(way: Way, caplog: pytest.Log
         await Charge().dispatch()
         await empty(app)
     assert await way.names() == ["Ada"]
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert worries(caplog) == []
 
 
 async def test_what_is_rolled_back_is_tried_again_as_always(way: Way) -> None:
