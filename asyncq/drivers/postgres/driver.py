@@ -15,6 +15,7 @@ from asyncq.drivers.ends import first_ends
 from asyncq.drivers.postgres import leasing
 from asyncq.drivers.postgres.diagnosis import diagnose
 from asyncq.drivers.postgres.ears import Ears
+from asyncq.drivers.postgres.faults import blocked
 from asyncq.drivers.postgres.heads import Heads
 from asyncq.drivers.postgres.inspection import Inspection
 from asyncq.drivers.postgres.installation import Installation
@@ -30,7 +31,7 @@ from asyncq.drivers.postgres.stores import stores_of
 from asyncq.drivers.postgres.waiting import wait_for_jobs
 from asyncq.drivers.postgres.wire import ends, pushed, pushed_to, reserved, reserved_again, rung_by
 from asyncq.drivers.unanswered import Lost, Unanswered
-from asyncq.errors import DriverError
+from asyncq.errors import BrokerUnavailable, DriverError
 from asyncq.payload import Envelope, Pushed, Released, Reservation, Reserved, Settlement, Traits
 from asyncq.records import Fact
 
@@ -105,7 +106,19 @@ class PostgresDriver(Inspection, Installation, Joining):
             places, holders = row["places"], row["holders"]
         except Told as told:
             places, holders = json.loads(told.answer or "[[],[]]")
+        except BrokerUnavailable as error:
+            raise self._named(error, envelopes) from error.__cause__
         return list(zip(places, holders, strict=True))
+
+    def _named(self, error: BrokerUnavailable, envelopes: Sequence[Envelope]) -> BrokerUnavailable:
+        """Name the keys, one of which an open transaction holds, where that is what a push has waited for."""
+        keys = [repr(envelope.unique.key) for envelope in envelopes if envelope.unique]
+        if not keys or not blocked(error):
+            return error
+        told = " or ".join(keys[:3]) + (f" or {len(keys) - 3} others" if len(keys) > 3 else "")
+        return BrokerUnavailable(
+            f"{self._options.where}: a transaction that is still open holds the unique key {told}; it must end first"
+        )
 
     async def reserve(self, queues: Sequence[str], /, *, limit: int, alone: bool = False) -> Reserved:
         """Lease up to `limit` due jobs, and never wait for one."""

@@ -17,7 +17,7 @@ from asyncq.errors import (
     SchemaError,
 )
 
-__all__ = ["FAILURES", "conflict", "ends_session", "passing", "ran_already", "translate"]
+__all__ = ["FAILURES", "blocked", "conflict", "ends_session", "passing", "ran_already", "translate"]
 
 FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, pg.InternalClientError, OSError, EOFError)
 """All that asyncpg raises where a call failed; a deadline that passed is an OSError.
@@ -25,8 +25,8 @@ FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, pg.InternalCli
 Its internal error is what a call gets on a connection whose end the server has told, and the loop has not seen yet.
 """
 
-_CONFLICTS: Final = (pg.TransactionRollbackError, pg.LockNotAvailableError)
-"""The statement was fine, and another transaction was in its way."""
+_CONFLICTS: Final = (pg.TransactionRollbackError,)
+"""The statement was fine, and another transaction was in its way. One that waited for a lock has waited enough."""
 _REFUSED: Final = (pg.InvalidAuthorizationSpecificationError, pg.InsufficientPrivilegeError, pg.InvalidCatalogNameError)
 _LOST: Final = (
     pg.PostgresConnectionError,  # 08
@@ -73,6 +73,11 @@ def ends_session(error: asyncpg.PostgresError) -> bool:
     return error.as_dict().get("severity_en") != "ERROR"
 
 
+def blocked(error: BaseException) -> bool:
+    """Say whether this error of ours tells that another transaction held what a call has waited for."""
+    return isinstance(error.__cause__, pg.LockNotAvailableError)
+
+
 def ran_already(error: BaseException) -> bool:
     """Say whether a call ran before, or was called off: its operation has an answer."""
     return isinstance(error, pg.UniqueViolationError) and error.constraint_name == "ops_pkey"
@@ -105,6 +110,10 @@ def _lost(error: BaseException, where: str, text: str) -> AsyncqError:
         return BrokerUnavailable(f"{where} takes no writes ({text}); connect to the primary")
     if isinstance(error, (pg.LockNotAvailableError, pg.TransactionRollbackError)):
         return BrokerUnavailable(f"{where}: other transactions were in the way for too long ({text})")
+    if isinstance(error, TimeoutError):
+        return BrokerUnavailable(
+            f"{where} did not answer in time; it is too busy, or an open transaction holds what the call needs"
+        )
     if passing(error):
         told = text.rstrip(".")
         return BrokerUnavailable(

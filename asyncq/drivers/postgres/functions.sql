@@ -22,6 +22,10 @@ BEGIN
     places := '{}';
     holders := '{}';
     IF _keys IS NOT NULL THEN
+        -- Somebody's open transaction may hold a key: who waits for it hears so before the call counts as lost.
+        IF _op IS NOT NULL THEN
+            PERFORM set_config('lock_timeout', '4s', true);
+        END IF;
         UPDATE asyncq.jobs SET unique_key = NULL, unique_until = NULL
         WHERE unique_key = ANY (_keys) AND unique_until <= _now;
     END IF;
@@ -110,6 +114,9 @@ BEGIN
     stale := '{}';
     suspects := false;
     reclaimed := 0;
+    IF _effects IS NOT NULL THEN
+        PERFORM set_config('lock_timeout', '4s', true);
+    END IF;
     IF _ids IS NOT NULL OR _back_ids IS NOT NULL THEN
         stale := asyncq.settle(_ids, _tokens, _back_ids, _back_tokens, _delays, _counts, _bodies, _effects);
         o_now := asyncq.now();
@@ -296,7 +303,7 @@ BEGIN
 END $$
 
 -- name: failed_add
-CREATE OR REPLACE FUNCTION asyncq.failed_add(_jobs jsonb[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION asyncq.failed_add(_jobs jsonb[]) RETURNS void LANGUAGE plpgsql PLAIN AS $$
 DECLARE
     _job jsonb;
 BEGIN
@@ -350,6 +357,33 @@ BEGIN
         SELECT o.answer INTO answer FROM asyncq.ops o WHERE o.id = _op;
         UPDATE asyncq.jobs SET token = NULL, lease_until = 0 WHERE queue = ANY (_queues) AND token = _op;
     END IF;
+END $$
+
+-- name: find
+CREATE OR REPLACE FUNCTION asyncq.find(_ids text[]) RETURNS SETOF asyncq.jobs LANGUAGE plpgsql PLAIN AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM asyncq.jobs WHERE id = ANY (_ids);
+END $$
+
+-- name: cancel
+-- A job whose lease ran out waits again, though nobody took it back yet.
+CREATE OR REPLACE FUNCTION asyncq.cancel(_ids text[]) RETURNS SETOF text LANGUAGE plpgsql PLAIN AS $$
+BEGIN
+    RETURN QUERY DELETE FROM asyncq.jobs j WHERE j.id = ANY (_ids) AND (j.token IS NULL OR j.lease_until <= asyncq.now())
+    RETURNING j.id;
+END $$
+
+-- name: free
+CREATE OR REPLACE FUNCTION asyncq.free(_id text, _token text) RETURNS boolean LANGUAGE plpgsql PLAIN AS $$
+BEGIN
+    UPDATE asyncq.jobs SET unique_key = NULL, unique_until = NULL WHERE id = _id AND token = _token;
+    RETURN FOUND;
+END $$
+
+-- name: result_get
+CREATE OR REPLACE FUNCTION asyncq.result_get(_id text) RETURNS SETOF asyncq.results LANGUAGE plpgsql PLAIN AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM asyncq.results r WHERE r.id = _id AND r.until > asyncq.now();
 END $$
 
 -- name: batch_due
@@ -407,7 +441,7 @@ $$
 
 -- name: batch_strike
 CREATE OR REPLACE FUNCTION asyncq.batch_strike(_batches text[], _members text[], _failed boolean[])
-RETURNS SETOF text LANGUAGE plpgsql AS $$
+RETURNS SETOF text LANGUAGE plpgsql PLAIN AS $$
 DECLARE
     _place int;
     _due text[] := '{}';
@@ -434,7 +468,7 @@ END $$
 -- name: batch_create
 CREATE OR REPLACE FUNCTION asyncq.batch_create(
     _id text, _name text, _options bytea, _allow_failures boolean, _callbacks text, _created_at bigint, _members text[]
-) RETURNS boolean LANGUAGE plpgsql AS $$
+) RETURNS boolean LANGUAGE plpgsql PLAIN AS $$
 DECLARE
     _now bigint := asyncq.now();
     _empty boolean := cardinality(_members) = 0;
@@ -457,7 +491,7 @@ END $$
 -- name: batch_grow
 -- A batch takes members while it is unfinished, or while the asking member itself is.
 CREATE OR REPLACE FUNCTION asyncq.batch_grow(_batch text, _members text[], _by text) RETURNS boolean
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql PLAIN AS $$
 BEGIN
     PERFORM 1 FROM asyncq.batches WHERE id = _batch FOR UPDATE;
     PERFORM 1 FROM asyncq.batches WHERE id = _batch AND (finished_at IS NULL OR EXISTS (
@@ -470,7 +504,7 @@ BEGIN
 END $$
 
 -- name: batch_remove
-CREATE OR REPLACE FUNCTION asyncq.batch_remove(_batches text[]) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION asyncq.batch_remove(_batches text[]) RETURNS bigint LANGUAGE plpgsql PLAIN AS $$
 DECLARE
     _gone bigint;
 BEGIN
@@ -483,7 +517,7 @@ END $$
 -- name: limit_state
 CREATE OR REPLACE FUNCTION asyncq.limit_state(
     _key text, _limit bigint, OUT allowed boolean, OUT remaining bigint, OUT retry_after bigint
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql PLAIN AS $$
 DECLARE
     _now bigint := asyncq.now();
     _w asyncq.limits;
@@ -497,7 +531,7 @@ END $$
 -- name: limit_hit
 CREATE OR REPLACE FUNCTION asyncq.limit_hit(
     _key text, _limit bigint, _per bigint, OUT allowed boolean, OUT remaining bigint, OUT retry_after bigint
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql PLAIN AS $$
 DECLARE
     _now bigint := asyncq.now();
     _used bigint;
@@ -524,7 +558,7 @@ END $$
 -- name: slot_state
 CREATE OR REPLACE FUNCTION asyncq.slot_state(
     _name text, _limit bigint, OUT allowed boolean, OUT remaining bigint, OUT retry_after bigint
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql PLAIN AS $$
 DECLARE
     _now bigint := asyncq.now();
     _held bigint := (SELECT count(*) FROM asyncq.slots WHERE name = _name AND until > _now);
@@ -545,7 +579,7 @@ END $$
 CREATE OR REPLACE FUNCTION asyncq.slot_take(
     _name text, _owner text, _limit bigint, _ttl bigint, OUT allowed boolean, OUT remaining bigint,
     OUT retry_after bigint
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql PLAIN AS $$
 DECLARE
     _now bigint;
     _owned boolean;

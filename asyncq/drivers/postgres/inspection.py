@@ -38,7 +38,7 @@ class Inspection:
 
     async def free(self, reservation: Reservation, /) -> bool:
         """Free the unique key of a job that we hold; False where the reservation was stale."""
-        return bool(await self._link.run("free", reservation.id, reservation.token))
+        return bool((await self._link.run("free", reservation.id, reservation.token))[0][0])
 
     async def clear(self, queue: str, /) -> int:
         """Forget all jobs of the queue; returns how many."""

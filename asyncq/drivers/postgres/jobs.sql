@@ -28,16 +28,15 @@ SELECT ran, answer FROM asyncq.recover($1, $2)
 SELECT now, due, suspect, lease FROM asyncq.ahead($1, $2, $3)
 
 -- name: free
-UPDATE asyncq.jobs SET unique_key = NULL, unique_until = NULL WHERE id = $1 AND token = $2 RETURNING 1 AS one
+SELECT asyncq.free($1, $2)
 
 -- name: find
 SELECT id, queue, name, token IS NOT NULL AND lease_until > asyncq.now() AS reserved, due <= asyncq.now() AS ready,
     due, attempts, exceptions, crashes, body, tags, grp, unique_key
-FROM asyncq.jobs WHERE id = ANY ($1::text[])
+FROM asyncq.find($1)
 
 -- name: cancel
--- A job whose lease ran out waits again, though nobody took it back yet.
-DELETE FROM asyncq.jobs WHERE id = ANY ($1::text[]) AND (token IS NULL OR lease_until <= asyncq.now()) RETURNING id
+SELECT id FROM asyncq.cancel($1) id
 
 -- name: clear
 -- Some at a time: a million at once would hold its locks for long.
@@ -83,20 +82,31 @@ UNION SELECT queue FROM leased WHERE queue IS NOT NULL
 ORDER BY queue
 
 -- name: page_ready
+-- Of each index no more than the page can need: what it holds in all is never sorted.
 WITH t AS (SELECT asyncq.now() AS now)
-SELECT j.* FROM t, LATERAL (
-    SELECT id, queue, name, false AS reserved, true AS ready, due, attempts, exceptions, crashes, body, tags, grp,
-        unique_key
-    FROM asyncq.jobs WHERE queue = $1 AND
-        ((token IS NULL AND due <= t.now) OR (token IS NOT NULL AND lease_until <= t.now))
-    ORDER BY due, id LIMIT $2 OFFSET $3) j
+SELECT j.id, j.queue, j.name, false AS reserved, true AS ready, j.due, j.attempts, j.exceptions, j.crashes, j.body,
+    j.tags, j.grp, j.unique_key
+FROM t, LATERAL (
+    (SELECT * FROM asyncq.jobs WHERE queue = $1 AND token IS NULL AND crashes < 2 AND due <= t.now
+        ORDER BY due, id LIMIT $2::bigint + $3::bigint)
+    UNION ALL
+    (SELECT * FROM asyncq.jobs WHERE queue = $1 AND token IS NULL AND crashes >= 2 AND due <= t.now
+        ORDER BY due, id LIMIT $2::bigint + $3::bigint)
+    UNION ALL
+    (SELECT * FROM asyncq.jobs WHERE queue = $1 AND token IS NOT NULL AND lease_until <= t.now)) j
+ORDER BY j.due, j.id LIMIT $2::bigint OFFSET $3::bigint
 
 -- name: page_delayed
 WITH t AS (SELECT asyncq.now() AS now)
-SELECT j.* FROM t, LATERAL (
-    SELECT id, queue, name, false AS reserved, false AS ready, due, attempts, exceptions, crashes, body, tags, grp,
-        unique_key
-    FROM asyncq.jobs WHERE queue = $1 AND token IS NULL AND due > t.now ORDER BY due, id LIMIT $2 OFFSET $3) j
+SELECT j.id, j.queue, j.name, false AS reserved, false AS ready, j.due, j.attempts, j.exceptions, j.crashes, j.body,
+    j.tags, j.grp, j.unique_key
+FROM t, LATERAL (
+    (SELECT * FROM asyncq.jobs WHERE queue = $1 AND token IS NULL AND crashes < 2 AND due > t.now
+        ORDER BY due, id LIMIT $2::bigint + $3::bigint)
+    UNION ALL
+    (SELECT * FROM asyncq.jobs WHERE queue = $1 AND token IS NULL AND crashes >= 2 AND due > t.now
+        ORDER BY due, id LIMIT $2::bigint + $3::bigint)) j
+ORDER BY j.due, j.id LIMIT $2::bigint OFFSET $3::bigint
 
 -- name: page_reserved
 WITH t AS (SELECT asyncq.now() AS now)

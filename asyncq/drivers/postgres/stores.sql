@@ -66,7 +66,7 @@ INSERT INTO asyncq.results (id, ttl, until, body) VALUES ($1, $2, asyncq.now() +
 ON CONFLICT (id) DO UPDATE SET ttl = excluded.ttl, until = excluded.until, body = excluded.body
 
 -- name: result_get
-SELECT id, body, ttl FROM asyncq.results WHERE id = $1 AND until > asyncq.now()
+SELECT id, body, ttl FROM asyncq.result_get($1)
 
 -- name: result_forget
 DELETE FROM asyncq.results WHERE id = ANY ($1::text[])
