@@ -58,6 +58,11 @@ class PostgresServer(PrivateServer):
         self._running.thaw()
         self._running.stop(signal.SIGINT, START)
 
+    def stand_by(self) -> None:
+        """Be a replica that follows nobody, from the next start until it is promoted."""
+        (self._data / "standby.signal").touch()
+        give_away(self._data)
+
     # --- where it is --------------------------------------------------------------------------------------------------
 
     @property

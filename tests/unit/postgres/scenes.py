@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -22,8 +23,9 @@ SCHEMA = "t"
 @contextmanager
 def with_tables(**options: Any) -> Generator[PostgresServer]:
     """Start a server whose tables are made."""
-    with PostgresServer(**options) as server, asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(install(server.url))
+    with PostgresServer(**options) as server:
+        with ThreadPoolExecutor(1) as thread:  # whoever starts it may be in a loop
+            thread.submit(asyncio.run, install(server.url)).result()
         yield server
 
 

@@ -1,4 +1,4 @@
-"""Workers in processes of their own on Redis: one whose clock is an hour off, and ones that are told to stop."""
+"""Workers in processes of their own on a server: one whose clock is an hour off, and ones that are told to stop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,9 @@ from asyncq.config import Connection
 from asyncq.drivers import connect
 from asyncq.payload import Envelope
 from tests.behaviour.looking import empty, failed_jobs
-from tests.support.redis import RedisServer
+from tests.contract.backends import backend_on
 from tests.support.root import ROOT
+from tests.support.shared import Shared
 
 SLACK = 5.0
 """For pauses of the machine."""
@@ -103,10 +104,10 @@ def history_in(folder: Path) -> list[Line]:
     ]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
+@pytest.fixture(params=["redis", "postgres"])
+def url(request: pytest.FixtureRequest, servers: Shared, tmp_path: Path) -> str:
+    """An empty store."""
+    return backend_on(servers, request.param, tmp_path).url
 
 
 @contextmanager
@@ -135,10 +136,8 @@ async def beating(url: str, *names: str) -> None:
 
 
 @pytest.mark.parametrize("off", [3600.0, -3600.0])
-async def test_a_worker_whose_clock_is_an_hour_off_disturbs_nobody(
-    server: RedisServer, tmp_path: Path, off: float
-) -> None:
-    url = f"{server.url}?prefix=clock{off:+g}&lease=2"
+async def test_a_worker_whose_clock_is_an_hour_off_disturbs_nobody(url: str, tmp_path: Path, off: float) -> None:
+    url = f"{url}&lease=2"
     with worker_in(tmp_path, url, "true"), worker_in(tmp_path, url, "wrong", off=off):
         await beating(url, "true", "wrong")
         async with AsyncQ(url) as app:
@@ -186,8 +185,8 @@ def _job(name: str, id: str, *, delay: float = 0.0, seconds: float | None = None
 
 
 @pytest.mark.parametrize("block_for", ["none", "0", "2"])
-async def test_a_stop_ends_an_idle_worker_at_once(server: RedisServer, tmp_path: Path, block_for: str) -> None:
-    url = f"{server.url}?prefix=stop-{block_for}&block_for={block_for}"
+async def test_a_stop_ends_an_idle_worker_at_once(url: str, tmp_path: Path, block_for: str) -> None:
+    url = f"{url}&block_for={block_for}"
     with worker_in(tmp_path, url, "idle") as worker:
         await beating(url, "idle")
         await anyio.sleep(0.3)  # it is in its wait by then; earlier it would end as soon
