@@ -387,13 +387,14 @@ async def test_the_heartbeat_says_whether_the_broker_answers_the_worker(
     async with (
         PostgresProxy("127.0.0.1", server.port) as proxy,
         connect(Connection(f"{server.url}?prefix={SCHEMA}")) as driver,
+        AsyncQ(f"{server.url}?prefix={SCHEMA}") as sender,
         AsyncQ(f"{proxy.url}?prefix={SCHEMA}&timeout=1&retry_for=0.000001") as app,
         app.worker("work", name="w"),
     ):
         assert await _beat(driver, ready=True) is None
         for number in range(1, 300):
             proxy.cut_before(number, running(".turn("))
-        await Work(number=1).dispatch()
+        await sender.dispatch_many([Work(number=1)])
         illness = await _beat(driver, ready=False)
         assert illness == "worker w takes no jobs: it drains, or its broker does not answer"
         proxy.disarm()

@@ -433,6 +433,7 @@ async def test_the_heartbeat_says_whether_the_broker_answers_the_worker(monkeypa
         async with (
             RedisProxy("127.0.0.1", server.port) as proxy,
             connect(Connection(server.url)) as driver,
+            AsyncQ(server.url) as sender,
             AsyncQ(f"{proxy.url}?timeout=1&retry_for=0.000001") as app,
             app.worker("work", name="w"),
         ):
@@ -440,7 +441,7 @@ async def test_the_heartbeat_says_whether_the_broker_answers_the_worker(monkeypa
             reserves = script("reserve").sha.encode()
             for number in range(1, 1000):
                 proxy.cut_before(number, lambda command: reserves in command)
-            await Work(number=1).dispatch()
+            await sender.dispatch_many([Work(number=1)])
             illness = await _beat(driver, ready=False)
             assert illness == "worker w takes no jobs: it drains, or its broker does not answer"
             proxy.disarm()
