@@ -20,6 +20,8 @@ Command = tuple[bytes, ...]
 Mode = Literal["pass", "refuse", "blackhole"]
 
 CHUNK = 65536
+TURNS = 5
+"""So many turns of the loop lie at most between what is accepted or closed and the end of what it begins."""
 
 
 def _any(command: Command) -> bool:
@@ -86,10 +88,12 @@ class FaultProxy(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.close()
+        await _turns()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        await _turns()
 
     @property
     @abstractmethod
@@ -198,10 +202,10 @@ class Link:
         finally:
             for pump in pumps:
                 pump.cancel()
-            results = await asyncio.gather(*pumps, return_exceptions=True)
             # Not reset: the server is to read all that was handed on before.
             self._to_server.close()
             self._to_client.close()
+            results = await asyncio.gather(*pumps, return_exceptions=True)
         broken = [one for one in results if isinstance(one, Exception) and not isinstance(one, OSError)]
         if broken:
             raise broken[0]
@@ -248,6 +252,12 @@ class Link:
     def _strike(self, fault: Fault) -> None:
         self.cut()
         fault.happened.set()
+
+
+async def _turns() -> None:
+    """Let begin what was accepted already, and let end what was closed: a loop that ends earlier leaves it open."""
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
 
 
 def _reset(writer: StreamWriter) -> None:
