@@ -18,12 +18,15 @@ __all__ = ["Held", "Level", "Parcel", "named"]
 _log = logging.getLogger("asyncq.transactions")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Parcel:
-    """Jobs of one dispatch, ready to be sent by the engine that they were given to."""
+    """Jobs of one dispatch for one connection, ready to be sent by the engine that they were given to."""
 
     post: Post
     send: Send
+    connection: str
+    inline: bool
+    """True where the send itself runs them; then what it raises may be an error of theirs."""
     items: tuple[Pending, ...]
 
 

@@ -602,6 +602,79 @@ async def test_one_job_that_is_refused_does_not_take_the_others_along(
         assert await waiting(app) == ["a", "b"]
 
 
+async def test_a_broker_that_is_down_keeps_no_jobs_of_another_one_back(
+    no_other_app: None, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Far(Job, connection="far"):
+        async def handle(self) -> None: ...
+
+    async def broken(envelopes: object) -> Any:
+        raise BrokerUnavailable("gone")
+
+    lost: list[JobHandle[Any]] = []
+    async with AsyncQ(connections={"default": "memory://", "far": "memory://far"}) as app:
+        monkeypatch.setattr((await app.engine()).driver("far"), "push", broken)
+        with pytest.raises(BrokerUnavailable, match="gone") as caught:
+            async with AsyncSession(engine) as session, asyncq.after_commit(session), session.begin():
+                lost.append(await Far().dispatch())
+                await Welcome(name="a").dispatch()
+                lost += (await asyncq.dispatch_many([Far(), Welcome(name="b")]))[:1]
+        assert await waiting(app) == ["a", "b"]
+    (note,) = caught.value.__notes__
+    assert [handle.id in note for handle in lost] == [True, True]
+
+
+async def test_what_one_broker_refuses_is_no_reason_to_send_twice_to_another(
+    no_other_app: None, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Far(Job, connection="far"):
+        async def handle(self) -> None: ...
+
+    async def picky(envelopes: object) -> Any:
+        raise DriverError("it does not like it")
+
+    async with AsyncQ(connections={"default": "memory://", "far": "memory://far"}) as app:
+        near = (await app.engine()).driver("default")
+        push, pushes = near.push, list[Any]()
+
+        async def counted(envelopes: Any) -> Any:
+            pushes.append(envelopes)
+            return await push(envelopes)
+
+        monkeypatch.setattr(near, "push", counted)
+        monkeypatch.setattr((await app.engine()).driver("far"), "push", picky)
+        with pytest.raises(DriverError, match="does not like"):
+            async with AsyncSession(engine) as session, asyncq.after_commit(session), session.begin():
+                await Welcome(name="a").dispatch()
+                await Far().dispatch()
+        assert await waiting(app) == ["a"]
+        assert len(pushes) == 1
+
+
+async def test_a_job_that_its_send_runs_runs_once_whatever_the_others_do(
+    no_other_app: None, engine: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran: list[str] = []
+
+    class Note(Job):
+        name: str
+
+        async def handle(self) -> None:
+            ran.append(self.name)
+            if self.name == "bad":
+                raise Oops
+
+    async with AsyncQ("sync://"):
+        with pytest.raises(Oops) as caught:
+            async with AsyncSession(engine) as session, asyncq.after_commit(session), session.begin():
+                for name in ("a", "bad", "b"):
+                    await Note(name=name).dispatch()
+                assert ran == []
+    assert ran == ["a", "bad", "b"]
+    assert "these jobs failed" in caught.value.__notes__[0]
+    assert "could not be sent" not in caplog.text
+
+
 async def test_who_is_cancelled_after_the_commit_takes_no_job_along(
     app: AsyncQ, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
