@@ -96,7 +96,7 @@ async def _block(subject: AsyncSession | AsyncConnection) -> AsyncGenerator[None
     if isinstance(subject, AsyncSession):
         scope = _following.sessions.follow(subject.sync_session)
     else:
-        assert subject.sync_connection is not None
+        assert subject.sync_connection is not None  # it is open
         scope = _following.connections.follow(subject.sync_connection)
     known = scope in scopes.get()
     enter(scope)
