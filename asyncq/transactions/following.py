@@ -94,7 +94,7 @@ def block(subject: Any, library: str) -> AbstractAsyncContextManager[None]:
 async def _block(subject: AsyncSession | AsyncConnection) -> AsyncGenerator[None]:
     scope: SessionScope | ConnectionScope
     if isinstance(subject, AsyncSession):
-        scope = _following.sessions.follow(subject.sync_session)
+        scope = _following.sessions.catch_up(subject.sync_session)
     else:
         assert subject.sync_connection is not None  # it is open
         scope = _following.connections.follow(subject.sync_connection)

@@ -122,6 +122,14 @@ class Sessions:
         self._writes.watch(connection, scope)
         return scope
 
+    def catch_up(self, session: Session) -> SessionScope:
+        """Follow a session in whose transaction, where one is open, nobody has heard of writes so far."""
+        new = not self.follows(session)
+        scope = self.follow(session)
+        if new:
+            scope.wrote = session.in_transaction()
+        return scope
+
     def follows(self, session: Session) -> bool:
         """Say whether this session is followed."""
         return session in self._scopes

@@ -405,6 +405,18 @@ async def test_a_commit_that_fails_drops_what_waits_for_it(app: AsyncQ, installe
             assert await waiting(app) == []
 
 
+async def test_a_block_that_begins_after_a_write_drops_its_jobs_with_a_session_that_is_closed(
+    app: AsyncQ, engine: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with app:
+        async with AsyncSession(engine) as session:
+            await session.execute(text("INSERT INTO users VALUES ('Ada')"))
+            async with asyncq.after_commit(session):
+                await Welcome(name="a").dispatch()
+        assert await waiting(app) == []
+    assert "closed without a commit" in caplog.text
+
+
 async def test_in_a_block_what_comes_before_the_transaction_waits_for_it(app: AsyncQ, engine: AsyncEngine) -> None:
     async with app, AsyncSession(engine) as session, engine.connect() as connection:
         for subject in (session, connection):
