@@ -30,7 +30,7 @@ class Following:
     def __init__(self) -> None:
         self._engines: WeakSet[Engine] = WeakSet()
         self.connections = Connections(self._wants)
-        self.sessions = Sessions(self._wants_session, self.connections.level_of)
+        self.sessions = Sessions(self._wants_session, self.connections)
         self._listens = False
 
     def install(self, target: AsyncEngine | async_sessionmaker[Any]) -> int:

@@ -63,6 +63,15 @@ class Level:
                 named(self.take()),
             )
 
+    def doubt(self) -> None:
+        """Forget all, loudly: nobody knows whether the commit happened, so it may be that they should exist."""
+        if self.parcels:
+            _log.error(
+                "a commit was cut off, so nobody knows whether it happened, and these dispatches are dropped: %s; "
+                "where it must not come to that, dispatch with tx=…",
+                named(self.take()),
+            )
+
 
 def named(parcels: Sequence[Parcel]) -> str:
     """Name the jobs for a message."""

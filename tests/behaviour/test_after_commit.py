@@ -405,6 +405,30 @@ async def test_a_commit_that_fails_drops_what_waits_for_it(app: AsyncQ, installe
             assert await waiting(app) == []
 
 
+@pytest.mark.parametrize("session", [True, False], ids=["session", "connection"])
+async def test_a_commit_of_which_nobody_knows_whether_it_happened_is_told_loudly(
+    app: AsyncQ, engine: AsyncEngine, session: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    commit = engine.sync_engine.dialect.do_commit
+
+    def cut_off(raw: Any) -> None:
+        commit(raw)
+        raise asyncio.CancelledError  # it arrives while the answer is on its way
+
+    ids: list[str] = []
+    async with app:
+        with monkeypatch.context() as patch:
+            patch.setattr(engine.sync_engine.dialect, "do_commit", cut_off)
+            opened: Any = AsyncSession(engine) if session else engine.connect()
+            with pytest.raises(asyncio.CancelledError):
+                async with opened as executes, asyncq.after_commit(executes), executes.begin():
+                    await executes.execute(text("INSERT INTO users VALUES ('Ada')"))
+                    ids.append((await Welcome(name="a").dispatch()).id)
+        assert await waiting(app) == []
+    (record,) = [record for record in caplog.records if record.name == "asyncq.transactions"]
+    assert record.levelno == logging.ERROR and "nobody knows" in record.message and ids[0] in record.message
+
+
 async def test_a_block_that_begins_after_a_write_drops_its_jobs_with_a_session_that_is_closed(
     app: AsyncQ, engine: AsyncEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
