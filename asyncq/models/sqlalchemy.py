@@ -138,7 +138,7 @@ def _fetch(session: Session, references: Sequence[Reference]) -> Mapping[Referen
 
 
 def _give_back(session: Session) -> None:
-    """End the transaction, so that no connection is held while the handler has no use for one.
+    """End the transaction, so that no connection is held before the handler needs one, and it may begin its own.
 
     A rollback would expire what was loaded, so the session has no instances while it rolls back.
     """
@@ -146,6 +146,9 @@ def _give_back(session: Session) -> None:
     session.expunge_all()
     session.rollback()
     session.add_all(instances)
+    begun = session.get_transaction()  # by taking them back; it has no connection
+    if begun is not None:
+        begun.close()
 
 
 def _by_key(session: Session, model: type[Any], keys: Sequence[Key], relations: Iterable[str]) -> Mapping[Key, Any]:
