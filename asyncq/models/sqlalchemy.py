@@ -9,7 +9,15 @@ from typing import Any, Final, TypeVar
 
 import anyio.to_thread
 from sqlalchemy import ColumnElement, and_, inspect, or_, select
-from sqlalchemy.orm import InstanceState, Mapper, Session, class_mapper, make_transient_to_detached, selectinload
+from sqlalchemy.orm import (
+    InstanceState,
+    Mapper,
+    RelationshipProperty,
+    Session,
+    class_mapper,
+    make_transient_to_detached,
+    selectinload,
+)
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.collections import collection_adapter
 from sqlalchemy.orm.interfaces import ORMOption
@@ -101,9 +109,14 @@ def _type_of(column: Any) -> Any:
 def _loaded(instance: Any) -> Iterator[tuple[str, Iterable[Any]]]:
     state = _state(instance)
     for relation in state.mapper.relationships:
-        if relation.key in state.dict:
+        if relation.key in state.dict and _holds_instances(relation):
             value = state.dict[relation.key]
             yield relation.key, _members(value, many=bool(relation.uselist))
+
+
+def _holds_instances(relation: RelationshipProperty[Any]) -> bool:
+    """Say whether it is ever loaded; the others are queries, and only note that something was added."""
+    return relation.lazy not in ("dynamic", "write_only")
 
 
 def _members(value: Any, *, many: bool) -> Iterable[Any]:
@@ -125,7 +138,7 @@ def _fetch(session: Session, references: Sequence[Reference]) -> Mapping[Referen
 
 
 def _give_back(session: Session) -> None:
-    """End the transaction, so that no connection is held while the handler has no use for one.
+    """End the transaction, so that no connection is held before the handler needs one, and it may begin its own.
 
     A rollback would expire what was loaded, so the session has no instances while it rolls back.
     """
@@ -133,6 +146,9 @@ def _give_back(session: Session) -> None:
     session.expunge_all()
     session.rollback()
     session.add_all(instances)
+    begun = session.get_transaction()  # by taking them back; it has no connection
+    if begun is not None:
+        begun.close()
 
 
 def _by_key(session: Session, model: type[Any], keys: Sequence[Key], relations: Iterable[str]) -> Mapping[Key, Any]:
@@ -172,7 +188,7 @@ class _Hop:
 def _hops(mapper: Mapper[Any], path: Sequence[str]) -> Iterator[list[_Hop]]:
     """Yield the ways along a path; a relation that only subclasses have is followed from each of them.
 
-    A relation that does not exist any more is passed over: the code is newer than the job.
+    A relation that cannot be loaded any more is passed over: the code is newer than the job.
     """
     for owner in _owners(mapper, path[0]):
         attribute, target = getattr(owner.class_, path[0]), owner.relationships[path[0]].mapper
@@ -186,10 +202,9 @@ def _hops(mapper: Mapper[Any], path: Sequence[str]) -> Iterator[list[_Hop]]:
 
 
 def _owners(mapper: Mapper[Any], name: str) -> Iterator[Mapper[Any]]:
-    """Yield the mapper, or those below it that bring the relation."""
-    if name in mapper.relationships:
-        yield mapper
-        return
-    for item in mapper.self_and_descendants:
-        if name in item.relationships and item.inherits is not None and name not in item.inherits.relationships:
+    """Yield the mapper, or those below it that bring the relation; none where it is one that is never loaded."""
+    bring = (item for item in mapper.self_and_descendants if name in item.relationships)
+    for item in bring:
+        inherited = item is not mapper and item.inherits is not None and name in item.inherits.relationships
+        if not inherited and _holds_instances(item.relationships[name]):
             yield item

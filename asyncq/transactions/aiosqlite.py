@@ -63,9 +63,20 @@ async def adapt(given: Any, what: str) -> Adapted:
 
 
 def check(what: str, given: Any) -> None:
-    """Refuse what is no connection."""
+    """Refuse what is no connection, or not open.
+
+    Raises:
+        WrongType: it is no connection.
+        ConfigError: it is not open.
+    """
     if not isinstance(given, aiosqlite.Connection):
         refuse(what, given, "give the connection itself")
+    try:
+        _ = given.in_transaction
+    except ValueError:  # it has no other public way to say it
+        raise ConfigError(
+            f"{what}: this connection is not open; write `async with aiosqlite.connect(…) as connection:` around both"
+        ) from None
 
 
 def commits_by_itself(connection: aiosqlite.Connection) -> bool:

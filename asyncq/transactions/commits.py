@@ -37,7 +37,8 @@ class AfterCommit:
 
         Raises:
             WrongType: the subject is none of these.
-            ConfigError: the block of an asyncpg or aiosqlite connection begins or ends inside a transaction.
+            ConfigError: the connection is not open, or the block of an asyncpg or aiosqlite connection begins or ends
+                inside a transaction.
             DriverError: the broker refused a job after the commit; the transaction stands.
         """
         library = library_of(subject)

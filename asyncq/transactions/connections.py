@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Dialect, Engine, event
 
 from asyncq.transactions.greenlets import await_sent
 from asyncq.transactions.holding import Held, Level
@@ -58,6 +58,14 @@ class ConnectionScope:
             level = self._levels.pop()
             level.join(self._levels[-1]) if released else level.drop()
 
+    def sent(self) -> None:
+        """Take note that it was committed."""
+        await_sent(send_off(self.over(), self.held))
+
+    def cut_off(self) -> None:
+        """Take note that a commit was begun, and nobody heard how it ended."""
+        self.over().doubt()
+
     def over(self) -> Level:
         """Return all that waited for the transaction, which has ended."""
         whole = Level()
@@ -65,6 +73,18 @@ class ConnectionScope:
             level.join(whole)
         self._levels = []
         return whole
+
+
+class Committer(Protocol):
+    """What hears how the commit of a connection ended."""
+
+    def sent(self) -> None:
+        """Take note that it was committed."""
+        ...
+
+    def cut_off(self) -> None:
+        """Take note that nobody knows."""
+        ...
 
 
 class Connections:
@@ -75,7 +95,9 @@ class Connections:
         self._scopes: WeakKeyDictionary[Connection, ConnectionScope] = WeakKeyDictionary()
         self._heard: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
         """Dialects of the engines that are listened to."""
-        self._committing: WeakKeyDictionary[Any, ConnectionScope] = WeakKeyDictionary()
+        self._committers: WeakKeyDictionary[Connection, Committer] = WeakKeyDictionary()
+        """Of connections that sessions use."""
+        self._committing: WeakKeyDictionary[Any, Committer] = WeakKeyDictionary()
         """By what a dialect commits: the commit is under way."""
 
     def listen(self, engine: Engine) -> None:
@@ -100,14 +122,22 @@ class Connections:
         def do_commit(raw: Any) -> None:
             try:
                 commit(raw)
-            except BaseException:
-                self._committing.pop(raw, None)  # what waits is dropped by the rollback that follows
+            except BaseException as error:
+                committer = self._committing.pop(raw, None)
+                # Where the database refused it, what waits is dropped by the rollback that follows.
+                if committer is not None and _cuts_off(dialect, error, raw):
+                    committer.cut_off()
                 raise
-            scope = self._committing.pop(raw, None)
-            if scope is not None:
-                await_sent(send_off(scope.over(), scope.held))
+            committer = self._committing.pop(raw, None)
+            if committer is not None:
+                committer.sent()
 
         dialect.do_commit = do_commit  # type: ignore[method-assign, assignment]  # it is bound
+
+    def tell(self, connection: Connection, committer: Committer) -> None:
+        """Let a session hear how the commits of the connection that it uses end."""
+        self.listen(connection.engine)
+        self._committers[connection] = committer
 
     def follow(self, connection: Connection) -> ConnectionScope:
         """Return what waits for this connection, from now on."""
@@ -157,5 +187,12 @@ class Connections:
             scope.unsaved(released=True)
 
     def _commits(self, connection: Connection) -> None:
-        if (scope := self._scopes.get(connection)) is not None:
-            self._committing[connection.connection] = scope
+        committer = self._scopes.get(connection) or self._committers.get(connection)
+        if committer is not None:
+            self._committing[connection.connection] = committer
+
+
+def _cuts_off(dialect: Dialect, error: Any, raw: Any) -> bool:
+    """Say whether an error leaves open what the database has done; one of its own says that it refused."""
+    refused = isinstance(error, dialect.loaded_dbapi.Error)
+    return not refused or dialect.is_disconnect(error, raw, None)

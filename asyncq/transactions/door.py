@@ -60,9 +60,15 @@ class Transactions(Plugin):
         pairs = list(zip(pending, waits, strict=True))
         passed = [await self._joined(joining, item) for item, held in pairs if not held]
         if level is not None and any(waits):
-            level.hold(Parcel(self._post, send, tuple(item for item, held in pairs if held)))
+            self._hold(level, send, [item for item, held in pairs if held])
         answers = iter(await send(passed)) if passed else iter(())
         return [Pushed(item.envelope.id, True) if held else next(answers) for item, held in pairs]
+
+    def _hold(self, level: Level, send: Send, items: Sequence[Pending]) -> None:
+        for connection in dict.fromkeys(item.connection for item in items):
+            mine = tuple(item for item in items if item.connection == connection)
+            inline = self._drivers[connection].traits.runs_inline
+            level.hold(Parcel(self._post, send, connection, inline, mine))
 
     async def _joined(self, joining: Joining, item: Pending) -> Pending:
         return item if item.tx is None else replace(item, carrier=await joining.carrier(item))

@@ -30,7 +30,7 @@ class Following:
     def __init__(self) -> None:
         self._engines: WeakSet[Engine] = WeakSet()
         self.connections = Connections(self._wants)
-        self.sessions = Sessions(self._wants_session, self.connections.level_of)
+        self.sessions = Sessions(self._wants_session, self.connections)
         self._listens = False
 
     def install(self, target: AsyncEngine | async_sessionmaker[Any]) -> int:
@@ -94,9 +94,9 @@ def block(subject: Any, library: str) -> AbstractAsyncContextManager[None]:
 async def _block(subject: AsyncSession | AsyncConnection) -> AsyncGenerator[None]:
     scope: SessionScope | ConnectionScope
     if isinstance(subject, AsyncSession):
-        scope = _following.sessions.follow(subject.sync_session)
+        scope = _following.sessions.catch_up(subject.sync_session)
     else:
-        assert subject.sync_connection is not None
+        assert subject.sync_connection is not None  # it is open
         scope = _following.connections.follow(subject.sync_connection)
     known = scope in scopes.get()
     enter(scope)

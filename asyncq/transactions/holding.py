@@ -18,12 +18,15 @@ __all__ = ["Held", "Level", "Parcel", "named"]
 _log = logging.getLogger("asyncq.transactions")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Parcel:
-    """Jobs of one dispatch, ready to be sent by the engine that they were given to."""
+    """Jobs of one dispatch for one connection, ready to be sent by the engine that they were given to."""
 
     post: Post
     send: Send
+    connection: str
+    inline: bool
+    """True where the send itself runs them; then what it raises may be an error of theirs."""
     items: tuple[Pending, ...]
 
 
@@ -57,6 +60,15 @@ class Level:
             _log.warning(
                 "a transaction was closed without a commit, so these dispatches are dropped: %s; commit it, or "
                 "dispatch with after_commit=False what does not depend on it",
+                named(self.take()),
+            )
+
+    def doubt(self) -> None:
+        """Forget all, loudly: nobody knows whether the commit happened, so it may be that they should exist."""
+        if self.parcels:
+            _log.error(
+                "a commit was cut off, so nobody knows whether it happened, and these dispatches are dropped: %s; "
+                "where it must not come to that, dispatch with tx=…",
                 named(self.take()),
             )
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import copy_context
-from itertools import groupby
 
 from asyncq.errors import BrokerUnavailable
 from asyncq.transactions.holding import Held, Level, Parcel, named
@@ -59,27 +58,41 @@ async def _send_in_turn(before: asyncio.Task[None] | None, parcels: Sequence[Par
     if before is not None and not before.done():
         await asyncio.wait([before])
     errors: list[Exception] = []
-    for _, run in groupby(parcels, lambda parcel: parcel.send):
-        errors += await _send(list(run))
+    for group in _together(parcels):
+        errors += await _send(group)
     if errors:
         raise errors[0]
 
 
+def _together(parcels: Sequence[Parcel]) -> Iterable[Sequence[Parcel]]:
+    """Put together what goes to one broker, and is stored there as a whole or not at all.
+
+    Brokers are asked apart: what one refuses must neither keep the jobs of another back nor send them twice. So are
+    jobs that their send runs, since one that fails has others before it that have run.
+    """
+    groups: dict[object, list[Parcel]] = {}
+    for parcel in parcels:
+        groups.setdefault(parcel if parcel.inline else (parcel.send, parcel.connection), []).append(parcel)
+    return groups.values()
+
+
 async def _send(parcels: Sequence[Parcel]) -> list[Exception]:
-    """Send what goes through one engine together; where that is refused, each dispatch by itself."""
+    """Send what goes to one broker together; where that is refused, each dispatch by itself."""
     try:
         await parcels[0].send([item for parcel in parcels for item in parcel.items])
     except BaseException as error:
         if len(parcels) > 1 and isinstance(error, Exception) and not isinstance(error, BrokerUnavailable):
             return [error for parcel in parcels for error in await _send([parcel])]
-        return [_lost(error, named(parcels))]
+        return [_lost(error, parcels)]
     return []
 
 
-def _lost(error: BaseException, names: str) -> Exception:
-    """Say it loudly: the transaction stands, and its jobs do not exist."""
-    _log.critical("a transaction was committed, but these jobs could not be sent: %s", names, exc_info=error)
-    error.add_note(f"The transaction was committed, but these jobs could not be sent: {names}")
+def _lost(error: BaseException, parcels: Sequence[Parcel]) -> Exception:
+    """Say it loudly: the transaction stands, and its jobs do not exist, or ran and failed."""
+    happened = "failed" if parcels[0].inline else "could not be sent"
+    told = f"but these jobs {happened}: {named(parcels)}"
+    _log.critical("a transaction was committed, %s", told, exc_info=error)
+    error.add_note(f"The transaction was committed, {told}")
     if not isinstance(error, Exception):
         raise error
     return error

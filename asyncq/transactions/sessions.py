@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary, ref
 from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session, SessionTransaction
 
+from asyncq.transactions.connections import Connections
 from asyncq.transactions.greenlets import await_sent
 from asyncq.transactions.holding import Held, Level
 from asyncq.transactions.scopes import enter
@@ -66,6 +67,16 @@ class SessionScope:
         if transaction is not None:
             self._rolled_back[transaction] = None
 
+    def sent(self) -> None:
+        """Take note that one of its connections has committed; the session tells when all have."""
+
+    def cut_off(self) -> None:
+        """Take note that a commit was begun, and nobody heard how it ended."""
+        session = self._session()
+        transaction = None if session is None else _innermost(session)
+        if transaction is not None:
+            self._level_of(transaction).doubt()
+
     def ended(self, transaction: SessionTransaction) -> Level | None:
         """Settle what waited for it; returns what is to be sent now."""
         level = self._levels.pop(transaction, None)
@@ -90,11 +101,10 @@ def _innermost(session: Session) -> SessionTransaction | None:
 class Sessions:
     """The sessions that are followed. Those of which `wanted` says so join when their transaction begins."""
 
-    def __init__(self, wanted: Callable[[Session], bool], outer: Callable[[Connection], Level | None]) -> None:
+    def __init__(self, wanted: Callable[[Session], bool], connections: Connections) -> None:
         self._scopes: WeakKeyDictionary[Session, SessionScope] = WeakKeyDictionary()
         self._wanted = wanted
-        self._outer = outer
-        """Returns what is open on a connection that sessions were given."""
+        self._connections = connections
         self._writes = Writes()
         self._listens = False
 
@@ -119,7 +129,15 @@ class Sessions:
     def use(self, session: Session, connection: Connection) -> SessionScope:
         """Follow a session from the moment on in which its transaction took a connection."""
         scope = self.follow(session)
-        self._writes.watch(connection, scope)
+        self._hear(connection, scope)
+        return scope
+
+    def catch_up(self, session: Session) -> SessionScope:
+        """Follow a session in whose transaction, where one is open, nobody has heard of writes so far."""
+        new = not self.follows(session)
+        scope = self.follow(session)
+        if new:
+            scope.wrote = session.in_transaction()
         return scope
 
     def follows(self, session: Session) -> bool:
@@ -139,7 +157,11 @@ class Sessions:
     def _uses(self, session: Session, transaction: SessionTransaction, connection: Connection) -> None:
         scope = self._scopes.get(session)
         if scope is not None:
-            self._writes.watch(connection, scope)
+            self._hear(connection, scope)
+
+    def _hear(self, connection: Connection, scope: SessionScope) -> None:
+        self._writes.watch(connection, scope)
+        self._connections.tell(connection, scope)
 
     def _committed(self, session: Session) -> None:
         scope = self._scopes.get(session)
@@ -156,7 +178,7 @@ class Sessions:
         level = None if scope is None else scope.ended(transaction)
         if scope is None or level is None:
             return
-        outer = self._outer(session.bind) if isinstance(session.bind, Connection) else None
+        outer = self._connections.level_of(session.bind) if isinstance(session.bind, Connection) else None
         if outer is not None:
             level.join(outer)
         else:

@@ -81,16 +81,29 @@ async def adapt(given: Any, what: str) -> Adapted:
 
 
 def subject_of(what: str, given: Any) -> AsyncSession | AsyncConnection:
-    """Return the session or connection that is meant."""
+    """Return the session or connection that is meant.
+
+    Raises:
+        WrongType: it is neither.
+        ConfigError: it is a connection that is not open.
+    """
+    subject = _meant(given)
+    if not isinstance(subject, (AsyncSession, AsyncConnection)):
+        refuse(what, given, "engines, factories and synchronous sessions have no transaction that can be awaited")
+    if isinstance(subject, AsyncConnection) and (subject.sync_connection is None or subject.closed):
+        raise ConfigError(
+            f"{what}: this connection is not open; write `async with engine.connect() as connection:` around both"
+        )
+    return subject
+
+
+def _meant(given: Any) -> Any:
+    """Return whose transaction it is, where a transaction itself or a registry of sessions was given."""
     if isinstance(given, async_scoped_session):
         return cast("AsyncSession", given())
     if isinstance(given, AsyncSessionTransaction):
         return given.session
-    if isinstance(given, AsyncTransaction):
-        return given.connection
-    if not isinstance(given, (AsyncSession, AsyncConnection)):
-        refuse(what, given, "engines, factories and synchronous sessions have no transaction that can be awaited")
-    return given
+    return given.connection if isinstance(given, AsyncTransaction) else given
 
 
 async def _connection_of(session: AsyncSession, what: str) -> AsyncConnection:

@@ -405,6 +405,42 @@ async def test_a_commit_that_fails_drops_what_waits_for_it(app: AsyncQ, installe
             assert await waiting(app) == []
 
 
+@pytest.mark.parametrize("session", [True, False], ids=["session", "connection"])
+async def test_a_commit_of_which_nobody_knows_whether_it_happened_is_told_loudly(
+    app: AsyncQ, engine: AsyncEngine, session: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    commit = engine.sync_engine.dialect.do_commit
+
+    def cut_off(raw: Any) -> None:
+        commit(raw)
+        raise asyncio.CancelledError  # it arrives while the answer is on its way
+
+    ids: list[str] = []
+    async with app:
+        with monkeypatch.context() as patch:
+            patch.setattr(engine.sync_engine.dialect, "do_commit", cut_off)
+            opened: Any = AsyncSession(engine) if session else engine.connect()
+            with pytest.raises(asyncio.CancelledError):
+                async with opened as executes, asyncq.after_commit(executes), executes.begin():
+                    await executes.execute(text("INSERT INTO users VALUES ('Ada')"))
+                    ids.append((await Welcome(name="a").dispatch()).id)
+        assert await waiting(app) == []
+    (record,) = [record for record in caplog.records if record.name == "asyncq.transactions"]
+    assert record.levelno == logging.ERROR and "nobody knows" in record.message and ids[0] in record.message
+
+
+async def test_a_block_that_begins_after_a_write_drops_its_jobs_with_a_session_that_is_closed(
+    app: AsyncQ, engine: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with app:
+        async with AsyncSession(engine) as session:
+            await session.execute(text("INSERT INTO users VALUES ('Ada')"))
+            async with asyncq.after_commit(session):
+                await Welcome(name="a").dispatch()
+        assert await waiting(app) == []
+    assert "closed without a commit" in caplog.text
+
+
 async def test_in_a_block_what_comes_before_the_transaction_waits_for_it(app: AsyncQ, engine: AsyncEngine) -> None:
     async with app, AsyncSession(engine) as session, engine.connect() as connection:
         for subject in (session, connection):
@@ -600,6 +636,79 @@ async def test_one_job_that_is_refused_does_not_take_the_others_along(
                 for name in ("a", "bad", "b"):
                     await Welcome(name=name).dispatch()
         assert await waiting(app) == ["a", "b"]
+
+
+async def test_a_broker_that_is_down_keeps_no_jobs_of_another_one_back(
+    no_other_app: None, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Far(Job, connection="far"):
+        async def handle(self) -> None: ...
+
+    async def broken(envelopes: object) -> Any:
+        raise BrokerUnavailable("gone")
+
+    lost: list[JobHandle[Any]] = []
+    async with AsyncQ(connections={"default": "memory://", "far": "memory://far"}) as app:
+        monkeypatch.setattr((await app.engine()).driver("far"), "push", broken)
+        with pytest.raises(BrokerUnavailable, match="gone") as caught:
+            async with AsyncSession(engine) as session, asyncq.after_commit(session), session.begin():
+                lost.append(await Far().dispatch())
+                await Welcome(name="a").dispatch()
+                lost += (await asyncq.dispatch_many([Far(), Welcome(name="b")]))[:1]
+        assert await waiting(app) == ["a", "b"]
+    (note,) = caught.value.__notes__
+    assert [handle.id in note for handle in lost] == [True, True]
+
+
+async def test_what_one_broker_refuses_is_no_reason_to_send_twice_to_another(
+    no_other_app: None, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Far(Job, connection="far"):
+        async def handle(self) -> None: ...
+
+    async def picky(envelopes: object) -> Any:
+        raise DriverError("it does not like it")
+
+    async with AsyncQ(connections={"default": "memory://", "far": "memory://far"}) as app:
+        near = (await app.engine()).driver("default")
+        push, pushes = near.push, list[Any]()
+
+        async def counted(envelopes: Any) -> Any:
+            pushes.append(envelopes)
+            return await push(envelopes)
+
+        monkeypatch.setattr(near, "push", counted)
+        monkeypatch.setattr((await app.engine()).driver("far"), "push", picky)
+        with pytest.raises(DriverError, match="does not like"):
+            async with AsyncSession(engine) as session, asyncq.after_commit(session), session.begin():
+                await Welcome(name="a").dispatch()
+                await Far().dispatch()
+        assert await waiting(app) == ["a"]
+        assert len(pushes) == 1
+
+
+async def test_a_job_that_its_send_runs_runs_once_whatever_the_others_do(
+    no_other_app: None, engine: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran: list[str] = []
+
+    class Note(Job):
+        name: str
+
+        async def handle(self) -> None:
+            ran.append(self.name)
+            if self.name == "bad":
+                raise Oops
+
+    async with AsyncQ("sync://"):
+        with pytest.raises(Oops) as caught:
+            async with AsyncSession(engine) as session, asyncq.after_commit(session), session.begin():
+                for name in ("a", "bad", "b"):
+                    await Note(name=name).dispatch()
+                assert ran == []
+    assert ran == ["a", "bad", "b"]
+    assert "these jobs failed" in caught.value.__notes__[0]
+    assert "could not be sent" not in caplog.text
 
 
 async def test_who_is_cancelled_after_the_commit_takes_no_job_along(

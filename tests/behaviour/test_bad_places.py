@@ -160,8 +160,8 @@ async def test_a_lock_that_another_process_holds_for_too_long(tmp_path: Path) ->
                 await Fine(number=2).dispatch()
             other.execute("ROLLBACK")
         assert str(caught.value) == (
-            f"{path}: another process held the write lock longer than busy_timeout (database is locked); "
-            "end its transaction, or raise busy_timeout"
+            f"{path}: another connection held the write lock longer than busy_timeout (database is locked); "
+            "end its transaction, or raise busy_timeout; a dispatch inside a transaction of yours joins it with tx=…"
         )
         await Fine(number=3).dispatch()
     await works_on(url, 1, 3)

@@ -252,6 +252,20 @@ async def test_the_handler_is_given_the_session_and_commits_itself(shop: AsyncQ,
 
 
 @everywhere
+async def test_the_handler_may_open_a_transaction_of_its_own_as_in_any_session(shop: AsyncQ, db: Database) -> None:
+    class Rename(Job):
+        person: Person
+
+        async def handle(self, session: AsyncSession) -> None:
+            assert not session.in_transaction()
+            async with session.begin():
+                self.person.name = "committed"
+
+    await ran(shop, Rename(person=await put_ada(db)))
+    assert await name_of(db) == "committed"
+
+
+@everywhere
 async def test_no_connection_is_held_before_the_handler_asks_for_something(memory: AsyncQ, db: Database) -> None:
     seen: list[Any] = []
 
@@ -430,8 +444,8 @@ async def test_a_handler_in_a_thread_uses_a_session_that_is_not_async(
         def handle(self, session: Session) -> None:
             threads.append(threading.current_thread())
             assert inspect(self.person).session is session
-            self.person.name = f"{self.person.orders[0].number}!"  # loaded here, at the first look
-            session.commit()
+            with session.begin():
+                self.person.name = f"{self.person.orders[0].number}!"  # loaded here, at the first look
 
     with sync_sessions() as session:
         session.add(ada := Person(id=1, orders=[Order(year=1, number="a")]))

@@ -218,6 +218,24 @@ async def test_things_near_a_transaction_are_refused_with_a_hint(tmp_path: Path)
     await engine.dispose()
 
 
+async def test_a_connection_that_is_not_open_is_refused(tmp_path: Path) -> None:
+    engine = sqlite_engine(tmp_path / "q.db")
+    async with engine.connect() as closed, aiosqlite.connect(tmp_path / "q.db") as over:
+        pass
+    async with AsyncQ(f"sqlite:///{tmp_path}/q.db"):
+        for given in (closed, engine.connect()):
+            with pytest.raises(ConfigError, match=r"dispatch\(tx=…\): this connection is not open; .*engine\.connect"):
+                await Welcome().dispatch(tx=given)
+            with pytest.raises(ConfigError, match=r"after_commit\(…\): this connection is not open"):
+                asyncq.after_commit(given)
+        for plain in (over, aiosqlite.connect(tmp_path / "q.db")):
+            with pytest.raises(ConfigError, match=r"dispatch\(tx=…\): this connection is not open; .*aiosqlite\.conn"):
+                await Welcome().dispatch(tx=plain)
+            with pytest.raises(ConfigError, match=r"after_commit\(…\): this connection is not open"):
+                asyncq.after_commit(plain)
+    await engine.dispose()
+
+
 async def test_an_aiosqlite_connection_that_commits_by_itself_is_refused(tmp_path: Path) -> None:
     async with (
         AsyncQ(f"sqlite:///{tmp_path}/q.db") as app,

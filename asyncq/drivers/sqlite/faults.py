@@ -30,8 +30,8 @@ def translate(error: sqlite3.Error, path: Path) -> AsyncqError:
     kind = _primary(error)
     if kind in _BUSY:
         return BrokerUnavailable(
-            f"{path}: another process held the write lock longer than busy_timeout ({error}); "
-            "end its transaction, or raise busy_timeout"
+            f"{path}: another connection held the write lock longer than busy_timeout ({error}); "
+            "end its transaction, or raise busy_timeout; a dispatch inside a transaction of yours joins it with tx=…"
         )
     if full(error, path):
         return QueueFull(

@@ -25,7 +25,16 @@ from sqlalchemy import (
     make_url,
 )
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, sessionmaker
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    DynamicMapped,
+    Mapped,
+    Session,
+    WriteOnlyMapped,
+    mapped_column,
+    relationship,
+    sessionmaker,
+)
 from sqlalchemy.schema import CreateSchema
 
 from tests.support.shared import Shared
@@ -37,12 +46,14 @@ __all__ = [
     "Database",
     "Employee",
     "Item",
+    "Library",
     "Manager",
     "Order",
     "Person",
     "Tag",
     "Ticket",
     "Visit",
+    "Volume",
     "database",
     "database_of",
     "sync_database",
@@ -148,6 +159,21 @@ class Telling(Hidden):
 class Badge(Base):
     __tablename__ = "badge"
     id: Mapped[UUID] = mapped_column(Hidden, primary_key=True)
+
+
+class Library(Base):
+    """Has relations that are too long to be loaded."""
+
+    __tablename__ = "library"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    volumes: WriteOnlyMapped[Volume] = relationship()
+    asked: DynamicMapped[Volume] = relationship(overlaps="volumes")
+
+
+class Volume(Base):
+    __tablename__ = "volume"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    library_id: Mapped[int] = mapped_column(ForeignKey("library.id"))
 
 
 class Ticket(Base):

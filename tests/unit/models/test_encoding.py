@@ -29,12 +29,14 @@ from tests.unit.models.shop import (
     Database,
     Employee,
     Item,
+    Library,
     Manager,
     Order,
     Person,
     Tag,
     Ticket,
     Visit,
+    Volume,
 )
 
 codec = Codec()
@@ -116,6 +118,20 @@ async def test_relations_that_go_in_circles_are_looked_at_once(db: Database) -> 
     told = written(Send(person=people[0]))["person"]["relations"]
     again = ["tags.people.company", "tags.people.company.people", "tags.people.tags"]
     assert told == ["company", "company.people", "tags", "tags.people", *again]
+
+
+async def test_a_relation_that_is_never_loaded_is_none_though_something_was_added_to_it(db: Database) -> None:
+    class Count(Job):
+        library: Library
+
+        async def handle(self) -> None: ...
+
+    async with db.make() as session:
+        session.add(library := Library(id=1))
+        library.volumes.add(Volume(id=1))
+        library.asked.append(Volume(id=2))
+        await session.flush()
+        assert written(Count(library=library)) == {"library": {"model": "Library", "key": [1]}}
 
 
 @pytest.mark.parametrize("expire", [False, True], ids=["loaded", "expired"])

@@ -17,7 +17,7 @@ from asyncq.models import Reference, without_relations
 from asyncq.models.sqlalchemy import ADAPTER
 from asyncq.payload import Payload
 from asyncq.reference_shape import ReferenceShape
-from tests.unit.models.shop import Base, Company, Database, Employee, Item, Manager, Order, Person, Tag
+from tests.unit.models.shop import Base, Company, Database, Employee, Item, Library, Manager, Order, Person, Tag
 
 codec = Codec()
 everywhere = pytest.mark.parametrize("db", ["sqlite", "postgresql"], indirect=True)
@@ -171,6 +171,13 @@ async def test_a_relation_that_does_not_exist_any_more_is_passed_over(db: Databa
     async with db.make() as session:
         found = await ADAPTER.load([renamed], session)
     assert unloaded(found[renamed]) == {"company", "tags"}
+
+
+async def test_a_relation_that_is_not_loaded_any_more_is_passed_over(db: Database) -> None:
+    await db.put(Library(id=1))
+    before = Reference(Library, (1,), ("asked", "volumes", "volumes.pages"))
+    async with db.make() as session:
+        assert isinstance((await ADAPTER.load([before], session))[before], Library)
 
 
 async def test_sessions_that_are_not_async_load_in_a_thread(sync_sessions: sessionmaker[Session]) -> None:

@@ -52,7 +52,7 @@ async def test_a_lock_of_another_process_is_waited_for_and_then_told(tmp_path: P
     async with driver_at(path, busy_timeout="0.05") as driver:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            with pytest.raises(BrokerUnavailable, match=r"queue\.db: another process held the write lock"):
+            with pytest.raises(BrokerUnavailable, match=r"queue\.db: another connection held the write lock"):
                 await driver.push([job("a")])
             # What only reads goes on.
             assert await driver.find(["a"]) == {}
