@@ -31,8 +31,8 @@ class Early:
     """The end of a run that was settled while it lasts, in a step of somebody else's that may come to nothing yet."""
 
     settlement: Settlement
-    stands: Callable[[], Awaitable[bool]]
-    """Says whether the step has come about."""
+    stands: Callable[[], Awaitable[bool | None]]
+    """Waits for the end of the step, and says whether it has come about; None where it did not end in time."""
 
 
 class Completer(Protocol):

@@ -74,7 +74,7 @@ class Executor:
             outcome = self._unopened(run, error)
         except BaseException as error:  # our own mistake, or a class that cannot be run: an attempt like any other
             outcome = await self._judge_safely(run, error)
-        if run.early is not None and type(outcome) is not Done:
+        if run.early is not None:
             outcome = await self._what_stands(run, run.early, outcome)
         if outcome is None:
             return None
@@ -190,17 +190,23 @@ class Executor:
         return Released(backoff_of(_UNKNOWN_BACKOFF, count + 1), "nothing", error=error)
 
     async def _what_stands(self, run: Run, early: Early, outcome: Outcome | None) -> Outcome | None:
-        """Judge a run that was settled before it ended otherwise: whatever came later is too late."""
+        """Judge a run that was settled before it ended: whatever came later is too late."""
         try:
             stands = await early.stands()
         except AsyncqError as broken:
             _log.error("%s %s: it cannot be seen how it was settled: %s", run.name, run.reservation.id, broken)
+            if type(outcome) is Done:
+                return outcome  # to settle it tells
             stands = False
+        if stands is None:
+            _log.error("%s %s: the transaction that ends it stayed open, and decides", run.name, run.reservation.id)
+            return None
         if not stands:
             run.early = None
             return outcome
-        error = getattr(outcome, "error", None)
-        _log.error("%s %s is done, and then it did not end well", run.name, run.reservation.id, exc_info=error)
+        if type(outcome) is not Done:
+            error = getattr(outcome, "error", None)
+            _log.error("%s %s is done, and then it did not end well", run.name, run.reservation.id, exc_info=error)
         return early.settlement.outcome
 
     async def tell_failed(self, run: Run, error: BaseException) -> None:

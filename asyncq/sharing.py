@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
-from asyncq.payload import Envelope, Pushed, Settlement
+from asyncq.payload import Envelope, Pushed, Reservation, Settlement
 from asyncq.records import OutboxRow
 
 __all__ = ["Lending", "Statements", "Transaction", "Transactional"]
@@ -64,6 +64,10 @@ class Transactional(Protocol):
 
     async def settle_in(self, transaction: Transaction, settlement: Settlement, /) -> bool:
         """Do what `settle` does for one attempt; False where the reservation was stale, and nothing was changed."""
+        ...
+
+    async def settled(self, reservation: Reservation, /) -> bool | None:
+        """Say whether an end that `settle_in` wrote was committed; None while its transaction is seen to be open."""
         ...
 
     async def note_in(self, transaction: Transaction, rows: Sequence[OutboxRow], /) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
+
+import anyio
 
 from asyncq.context import Early, JobContext
-from asyncq.contracts import Driver, Findable
+from asyncq.contracts import Driver, Transactional
 from asyncq.errors import ConfigError, LeaseLost
-from asyncq.payload import Done, Reservation, Settlement
+from asyncq.payload import Done, Settlement
 from asyncq.plugin import Plugin, effects_of
 from asyncq.transactions.adapting import adapt
 from asyncq.transactions.joining import Owners
@@ -17,6 +21,10 @@ from asyncq.transactions.joining import Owners
 __all__ = ["Acceptor", "Completing"]
 
 _WHAT = "complete(tx=…)"
+SHORTEST_PAUSE: Final = 0.02
+"""First pause between two looks at a transaction that is still open, in seconds; each next one is twice as long."""
+LONGEST_PAUSE: Final = 0.5
+_log = logging.getLogger("asyncq.worker")
 
 
 class Completing:
@@ -42,7 +50,7 @@ class Completing:
         outcome = Done(result)
         settlement = Settlement(item, outcome, effects_of(self._settlers, ctx, outcome))
         # From here on the row is locked until the commit: the lease is no longer renewed, or that would wait for it.
-        run.early, before = Early(settlement, partial(self._is_gone, item)), run.early
+        run.early, before = Early(settlement, partial(self._stands, ctx, owner)), run.early
         try:
             fresh = await owner.settle_in(adapted.transaction, settlement)
         except BaseException:
@@ -55,11 +63,25 @@ class Completing:
                 "the transaction, so that it is rolled back"
             )
 
-    async def _is_gone(self, item: Reservation) -> bool:
-        """Say whether the job is forgotten: then what ended it was committed."""
-        if isinstance(self._driver, Findable):
-            return item.id not in await self._driver.find([item.id])
-        return bool(await self._driver.extend([item]))
+    async def _stands(self, ctx: JobContext, owner: Transactional) -> bool | None:
+        """Wait for the end of the transaction, as long as the lease lasts and the worker goes on.
+
+        To settle instead would wait for the lock of the row, and let all other jobs wait with it.
+        """
+        ends_at, pause = time.monotonic() + self._driver.lease, SHORTEST_PAUSE
+        while (committed := await owner.settled(ctx.reservation)) is None:
+            if pause == SHORTEST_PAUSE:
+                _log.warning("%s %s: %s is not over, though its handler is; commit first", *_who(ctx), _WHAT)
+            if ctx.stopping.is_set() or time.monotonic() > ends_at:
+                return None
+            with anyio.move_on_after(pause):
+                await ctx.stopping.wait()
+            pause = min(2 * pause, LONGEST_PAUSE)
+        return committed
+
+
+def _who(ctx: JobContext) -> tuple[str, str]:
+    return ctx.payload.name, ctx.id
 
 
 class Acceptor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -352,6 +354,91 @@ async def test_what_is_no_transaction_is_refused(tmp_path: Path, no_other_app: N
         await Charge().dispatch()
         await empty(app)
     assert str(caught[0]).startswith("complete(tx=…) takes a SQLAlchemy AsyncSession")
+
+
+class LeftOpen:
+    """A transaction that outlives its handler, in a task of its own."""
+
+    def __init__(self, way: Way) -> None:
+        self._way = way
+        self.runs = 0
+        self.over = anyio.Event()
+        self.error: Exception | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self, ctx: JobContext) -> None:
+        self.runs += 1
+        written = anyio.Event()
+        self._task = asyncio.create_task(self._run(ctx, written))
+        await written.wait()
+
+    async def _run(self, ctx: JobContext, written: anyio.Event) -> None:
+        with suppress(Oops):
+            async with self._way.transaction() as tx:
+                await tx.write(f"run {self.runs}")
+                await ctx.complete(tx=tx.given)
+                written.set()
+                await self.over.wait()
+                if self.error:
+                    raise self.error
+
+    async def end(self) -> None:
+        self.over.set()
+        assert self._task is not None
+        await self._task
+
+
+@pytest.fixture
+def left(way: Way) -> LeftOpen:
+    if way.url.startswith("sqlite"):
+        pytest.skip("there is one transaction that writes at a time, for which all jobs wait")
+    return LeftOpen(way)
+
+
+@pytest.mark.parametrize("error", [None, Oops()])
+async def test_a_transaction_that_outlives_its_handler_is_waited_for_and_keeps_no_other_job(
+    way: Way, left: LeftOpen, error: Exception | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Left(Job):
+        async def handle(self, ctx: JobContext) -> None:
+            await left.begin(ctx)
+
+    class Other(Job):
+        async def handle(self) -> None: ...
+
+    left.error = error
+    async with AsyncQ(way.url) as app, app.worker():
+        heard = Heard(app, JobProcessed)
+        await Left().dispatch()
+        await eventually(lambda: "is not over, though its handler is" in caplog.text)
+        await app.dispatch_many([Other() for _ in range(20)])
+        await eventually(lambda: len(heard.events) == 20)
+        await left.end()
+        await eventually(lambda: len(heard.events) == 21)
+        await empty(app)
+    assert await way.names() == ([] if error else ["run 1"])
+    assert left.runs == 1
+
+
+async def test_a_transaction_that_outlives_its_lease_decides_alone(
+    way: Way, left: LeftOpen, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Left(Job):
+        async def handle(self, ctx: JobContext) -> None:
+            await left.begin(ctx)
+
+    left.error = Oops()
+    async with AsyncQ(f"{way.url}&lease=1") as app, app.worker():
+        heard = Heard(app, JobProcessed)
+        await Left().dispatch()
+        await eventually(lambda: "the transaction that ends it stayed open, and decides" in caplog.text)
+        await left.end()
+        left.error = None
+        await eventually(lambda: left.runs == 2)  # it was rolled back, so somebody takes the job again
+        await left.end()
+        await eventually(lambda: len(heard.events) == 1)
+        await empty(app)
+    assert await way.names() == ["run 2"]
 
 
 class InProcess(Job, run_in="process"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,21 @@ async def test_an_end_comes_with_all_its_effects_or_not_at_all(place: Place, out
 async def results(place: Place, id: str) -> Sequence[Any]:
     found = await there(place.driver.stores.results).get(id)
     return [] if found is None else [found.body]
+
+
+async def test_it_tells_whether_an_end_was_committed(place: Place) -> None:
+    await push(place.driver, "a")
+    held = await reserve_one(place.driver)
+    assert await place.joins.settled(held) is False
+    for error in (Undone, None):
+        with pytest.raises(Undone) if error else nullcontext():
+            async with place.transaction() as (transaction, _):
+                assert await place.joins.settle_in(transaction, Settlement(held, Done()))
+                # A file shows nothing of a transaction that is open.
+                assert await place.joins.settled(held) in ({False} if place.way.url.startswith("sqlite") else {None})
+                if error:
+                    raise error
+        assert await place.joins.settled(held) is (error is None)
 
 
 async def test_a_stale_end_changes_nothing_and_leaves_the_transaction_whole(place: Place) -> None:

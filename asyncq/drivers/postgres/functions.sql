@@ -359,6 +359,19 @@ BEGIN
     END IF;
 END $$
 
+-- name: settled
+-- Whether the end of a job was committed; NULL while a transaction that ends it is open, for which nobody waits here.
+CREATE OR REPLACE FUNCTION asyncq.settled(_id text) RETURNS boolean LANGUAGE plpgsql PLAIN AS $$
+BEGIN
+    PERFORM 1 FROM asyncq.jobs WHERE id = _id FOR UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        RETURN false;
+    END IF;
+    -- A statement of its own: it sees what was committed up to now.
+    PERFORM 1 FROM asyncq.jobs WHERE id = _id;
+    RETURN CASE WHEN NOT FOUND THEN true END;
+END $$
+
 -- name: find
 CREATE OR REPLACE FUNCTION asyncq.find(_ids text[]) RETURNS SETOF asyncq.jobs LANGUAGE plpgsql PLAIN AS $$
 BEGIN

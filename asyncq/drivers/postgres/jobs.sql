@@ -30,6 +30,9 @@ SELECT now, due, suspect, lease FROM asyncq.ahead($1, $2, $3)
 -- name: free
 SELECT asyncq.free($1, $2)
 
+-- name: settled
+SELECT asyncq.settled($1)
+
 -- name: find
 SELECT id, queue, name, token IS NOT NULL AND lease_until > asyncq.now() AS reserved, due <= asyncq.now() AS ready,
     due, attempts, exceptions, crashes, body, tags, grp, unique_key

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from asyncq.contracts import Transaction
 from asyncq.drivers.postgres.link import Link
 from asyncq.drivers.postgres.wire import ends, pushed, rung_by
-from asyncq.payload import Envelope, Pushed, Settlement
+from asyncq.payload import Envelope, Pushed, Reservation, Settlement
 from asyncq.records import OutboxRow
 
 __all__ = ["Joining"]
@@ -50,6 +51,10 @@ class Joining:
         if not stale and (topics := rung_by([settlement])):
             await self._tell(transaction, topics)
         return not stale
+
+    async def settled(self, reservation: Reservation, /) -> bool | None:
+        """Say whether an end was committed; None while its transaction is open."""
+        return cast("bool | None", (await self._link.run("settled", reservation.id))[0][0])
 
     async def note_in(self, transaction: Transaction, rows: Sequence[OutboxRow], /) -> None:
         """Write rows to the outbox, if it commits."""

@@ -14,7 +14,7 @@ from asyncq.drivers.sqlite.room import check_room
 from asyncq.drivers.sqlite.settling import settle
 from asyncq.drivers.sqlite.step import Row, Step
 from asyncq.drivers.sqlite.stores import outbox
-from asyncq.payload import Envelope, Pushed, Settlement
+from asyncq.payload import Envelope, Pushed, Reservation, Settlement
 from asyncq.records import OutboxRow
 
 __all__ = ["Guest"]
@@ -49,6 +49,10 @@ class Guest:
     async def settle_in(self, transaction: Transaction, settlement: Settlement, /) -> bool:
         """End one attempt when the transaction commits; False where it was stale."""
         return not await self._within(transaction, lambda step: settle(step, (settlement,)))
+
+    async def settled(self, reservation: Reservation, /) -> bool:
+        """Say whether an end was committed; a transaction that is open cannot be told from one that was rolled back."""
+        return not await self._database.read(lambda step: jobs.find(step, [reservation.id]))
 
     async def note_in(self, transaction: Transaction, rows: Sequence[OutboxRow], /) -> None:
         """Write outbox rows when the transaction commits."""
