@@ -8,7 +8,8 @@ $$
 
 -- name: push
 -- Stores jobs; answers the places (from 1) of those that were not written, and the ids of who holds their id or key.
--- With _each, an id stands twice in the call, and the rows are written one after another.
+-- With _each, an id stands twice in the call, and the rows are written one after another. A column of one value holds
+-- for all rows: queue, name and delay, which no row is without.
 CREATE OR REPLACE FUNCTION asyncq.push(
     _op text, _each boolean, _ids text[], _queues text[], _names text[], _dues bigint[], _delays bigint[],
     _keys text[], _lives bigint[], _groups text[], _tags text[], _bodies bytea[], OUT places int[], OUT holders text[]
@@ -29,10 +30,13 @@ BEGIN
         UPDATE asyncq.jobs SET unique_key = NULL, unique_until = NULL
         WHERE unique_key = ANY (_keys) AND unique_until <= _now;
     END IF;
+    -- A single row is quicker without the arrays.
+    _each := _each OR cardinality(_ids) = 1;
     IF NOT _each THEN
         WITH written AS (
             INSERT INTO asyncq.jobs (id, queue, name, due, unique_key, unique_until, grp, tags, body)
-            SELECT e.id, e.queue, e.name, coalesce(e.due, _now + e.delay), e.key, _now + e.life, e.grp, e.tags, e.body
+            SELECT e.id, coalesce(e.queue, _queues[1]), coalesce(e.name, _names[1]),
+                coalesce(e.due, _now + coalesce(e.delay, _delays[1])), e.key, _now + e.life, e.grp, e.tags, e.body
             FROM unnest(_ids, _queues, _names, _dues, _delays, _keys, _lives, _groups, _tags, _bodies)
                 AS e (id, queue, name, due, delay, key, life, grp, tags, body)
             ON CONFLICT DO NOTHING RETURNING id)
@@ -44,7 +48,8 @@ BEGIN
             CONTINUE WHEN _ids[_place] = ANY (_written) AND NOT _each;
             LOOP
                 INSERT INTO asyncq.jobs (id, queue, name, due, unique_key, unique_until, grp, tags, body)
-                VALUES (_ids[_place], _queues[_place], _names[_place], coalesce(_dues[_place], _now + _delays[_place]),
+                VALUES (_ids[_place], coalesce(_queues[_place], _queues[1]), coalesce(_names[_place], _names[1]),
+                    coalesce(_dues[_place], _now + coalesce(_delays[_place], _delays[1])),
                     _keys[_place], _now + _lives[_place], _groups[_place], _tags[_place], _bodies[_place])
                 ON CONFLICT DO NOTHING;
                 EXIT WHEN FOUND;
@@ -62,7 +67,8 @@ BEGIN
         END LOOP;
     END IF;
     IF _op IS NOT NULL THEN
-        INSERT INTO asyncq.ops (id, at, answer) VALUES (_op, _now, json_build_array(places, holders)::text);
+        INSERT INTO asyncq.ops (id, at, answer) VALUES (_op, _now,
+            CASE WHEN cardinality(places) > 0 THEN json_build_array(places, holders)::text END);
     END IF;
 END $$
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import orjson
 
@@ -26,6 +26,7 @@ __all__ = [
     "waiting",
 ]
 
+T = TypeVar("T")
 _COSTS: Final = {"nothing": 0, "attempt": 1, "exception": 2}
 _NOBODY: Final[tuple[None, ...]] = (None,) * 8
 
@@ -37,16 +38,21 @@ def pushed(envelopes: Sequence[Envelope]) -> list[Any]:
     return [
         len(set(ids)) != len(ids),
         ids,
-        [envelope.queue for envelope in envelopes],
-        [envelope.name for envelope in envelopes],
+        _once([envelope.queue for envelope in envelopes]),
+        _once([envelope.name for envelope in envelopes]),
         _unless_empty([micros_or_none(envelope.due_at) for envelope in envelopes]),
-        [micros(envelope.delay) for envelope in envelopes],
+        [micros(delay) for delay in _once([envelope.delay for envelope in envelopes])],
         [stored(one.unique.key) if one.unique else None for one in envelopes] if keyed else None,
         [micros_or_none(one.unique.ttl) if one.unique else None for one in envelopes] if keyed else None,
         _unless_empty([None if envelope.group is None else stored(envelope.group) for envelope in envelopes]),
         _unless_empty([json.dumps(envelope.tags) if envelope.tags else None for envelope in envelopes]),
         [envelope.body for envelope in envelopes],
     ]
+
+
+def _once(column: list[T]) -> list[T]:
+    """Send a column whose values are all the same as one value, as most are."""
+    return column[:1] if column.count(column[0]) == len(column) else column
 
 
 def _unless_empty(column: list[Any]) -> list[Any] | None:
