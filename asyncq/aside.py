@@ -56,6 +56,8 @@ class Aside:
         if self._stopped_at is None:
             self._stopped_at = time.monotonic()
             self.stopping.set()
+            for line in list(self.lines):
+                line.stop()
 
     async def drain(self) -> None:
         """Return when nothing runs any more; what does not end within the grace is cancelled, and named in the log."""
@@ -113,6 +115,8 @@ class Line:
         """Runs it, in the context of its dispatch."""
         self._run: Run | None = None
         """Its attempt, while one is under way."""
+        self._again_at: float | None = None
+        """When its next attempt begins, by the app's clock, while it waits for that."""
 
     def add(self, errand: Errand, /) -> None:
         """Put one at the end."""
@@ -127,6 +131,11 @@ class Line:
             self.task = self._aside.loop.create_task(self._work(), name="asyncq-aside")
         elif self.task is None:  # all were cancelled
             self._aside.lines.discard(self)
+
+    def stop(self) -> None:
+        """Give up one whose next attempt would begin after the grace: nobody is kept waiting for it."""
+        if self._again_at is not None and self._again_at > self._aside.in_place.clock.monotonic() + self.grace:
+            self._cancel("shutdown")
 
     def drop(self) -> None:
         """Forget what waits: it was dispatched by a request that failed."""
@@ -204,8 +213,16 @@ class Line:
             if _cut_off(outcome) or self._aside.stopping.is_set():
                 _log.error("%s is lost: it did not end before its app closed, and no broker keeps it", errand)
                 return
-            await self._aside.in_place.clock.wait(outcome.delay or 0.0)
+            await self._pause(outcome.delay or 0.0)
             number += 1
+
+    async def _pause(self, seconds: float) -> None:
+        clock = self._aside.in_place.clock
+        self._again_at = clock.monotonic() + seconds
+        try:
+            await clock.wait(seconds)
+        finally:
+            self._again_at = None
 
     async def _attempt(self, errand: Errand, number: int) -> Outcome:
         in_place, connection = self._aside.in_place, errand.connection

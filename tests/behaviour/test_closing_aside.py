@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 import asyncq.aside
 from asyncq import AsyncQ, Job, JobContext
-from asyncq.events import JobInterrupted
+from asyncq.events import JobInterrupted, JobReleased
 from tests.behaviour.looking import Heard, eventually
 from tests.behaviour.webs import FRAMEWORKS, ask, served, wrapped
 
@@ -130,7 +130,7 @@ async def test_one_that_then_puts_itself_back_is_lost_at_once(queue: AsyncQ, log
     assert "is lost" in log.text
 
 
-async def test_one_that_waits_for_its_next_attempt_is_lost_at_the_end_of_the_grace(
+async def test_one_whose_next_attempt_would_come_after_the_grace_is_lost_at_once(
     queue: AsyncQ, log: pytest.LogCaptureFixture
 ) -> None:
     class Again(Job):
@@ -138,10 +138,28 @@ async def test_one_that_waits_for_its_next_attempt_is_lost_at_the_end_of_the_gra
             notes.append("begun")
             ctx.release(60)
 
+    since = time.monotonic()
     async with queue:
-        await request(Again(), grace=0.05)
+        heard = Heard(queue, JobReleased)
+        await request(Again())
+        await heard.until(JobReleased)
+    assert time.monotonic() - since < 10
     assert notes == ["begun"]
     assert "is lost: its app closed before its next attempt" in log.text
+
+
+async def test_one_whose_next_attempt_comes_within_the_grace_has_it(queue: AsyncQ) -> None:
+    class Again(Job):
+        async def handle(self, ctx: JobContext) -> None:
+            notes.append("begun")
+            if ctx.attempt == 1:
+                ctx.release(0.3)
+
+    async with queue:
+        heard = Heard(queue, JobReleased)
+        await request(Again())
+        await heard.until(JobReleased)  # where the app closes before that, it is lost
+    assert notes == ["begun", "begun"]
 
 
 async def test_a_deaf_handler_is_left_with_its_stack_in_the_log(
