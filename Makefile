@@ -3,8 +3,8 @@
 # All paths are relative, so that a checkout below a folder with a space in its name works.
 
 PYTHON ?= python3
-# Parallel test processes; 0 runs all tests in one.
-WORKERS ?= 3
+# Parallel test processes, more than cores since many tests wait; 0 runs all tests in one.
+WORKERS ?= 4
 # Backends of `make matrix`.
 MATRIX ?= redis,redis-acl,redis-cluster,redis-sentinel,postgres-15,postgres-16,postgres-17,postgres-18,postgres-bouncer,postgres-role
 # Passed on: `make test ARGS="-k unique"`, `make demo ARGS=…`.
@@ -32,10 +32,10 @@ demo: .venv/.runtime ## watch a queue at work: jobs, retries, a worker that stop
 	@$(PY) -m asyncq demo $(ARGS)
 
 test: .venv/.dev .servers/.ready ## run all tests
-	@$(PY) -m pytest -n $(WORKERS) $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 matrix: .venv/.dev .servers/.ready ## contract and behaviour tests on Redis and PostgreSQL in all their forms, and the slow tests of both
-	@$(PY) -m pytest -n $(WORKERS) --slow --backends=$(MATRIX) tests/contract tests/behaviour tests/unit/redis tests/unit/postgres $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal --slow --backends=$(MATRIX) tests/contract tests/behaviour tests/unit/redis tests/unit/postgres $(ARGS)
 
 check: .venv/.dev ## all that must hold before a commit: format, lint, types, layers, house rules
 	@$(PY) -m ruff format --check
