@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pkgutil import get_data  # `importlib.resources` imports what reads archives, a third of a megabyte
 from types import MappingProxyType
 
 from asyncq.errors import ConfigError
@@ -31,7 +31,7 @@ def load(package: str, file: str, prefix: str = "asyncq") -> Mapping[str, str]:
     """
     if _PREFIX.fullmatch(prefix) is None:
         raise ConfigError(f"prefix={prefix!r} cannot name tables; use a letter, then letters, digits and _")
-    statements = parse(files(package).joinpath(file).read_text(encoding="utf-8"))
+    statements = parse((get_data(package, file) or b"").decode())
     return MappingProxyType({name: text.replace(_OWN, f"{prefix}_") for name, text in statements.items()})
 
 
