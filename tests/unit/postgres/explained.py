@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
+
 from tests.support.postgres import PostgresServer
 
 __all__ = ["CONFIG", "Plan", "plans_of"]
@@ -51,8 +53,19 @@ async def plans_of(server: PostgresServer, call: Callable[[], Awaitable[object]]
     """Return the plans of the statements that a call has the server run, those inside before those around them."""
     before = len(server.log)
     await call()
-    parts = server.log[before:].replace("\n\t", "\n").split(" plan:\n")[1:]
-    found = [json.JSONDecoder().raw_decode(part.lstrip())[0] for part in parts]
+    with anyio.fail_after(10):
+        while (plans := _plans(server.log[before:])) is None:  # noqa: ASYNC110 - a log has no event
+            await anyio.sleep(0.01)
+    return plans
+
+
+def _plans(log: str) -> list[Plan] | None:
+    """Read the plans; None while the server is writing one: a notification runs beside the call that caused it."""
+    parts = log.replace("\n\t", "\n").split(" plan:\n")[1:]
+    try:
+        found = [json.JSONDecoder().raw_decode(part.lstrip())[0] for part in parts]
+    except json.JSONDecodeError:
+        return None
     return [Plan(" ".join(plan["Query Text"].split()), plan["Plan"]) for plan in found]
 
 
