@@ -6,6 +6,27 @@ CREATE OR REPLACE FUNCTION asyncq.now() RETURNS bigint LANGUAGE sql VOLATILE AS 
     SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 $$
 
+-- name: free_outlived
+-- Takes keys whose life is over from the jobs that hold them.
+CREATE OR REPLACE FUNCTION asyncq.free_outlived(_keys text[], _now bigint) RETURNS void LANGUAGE plpgsql PLAIN AS $$
+BEGIN
+    UPDATE asyncq.jobs SET unique_key = NULL, unique_until = NULL
+    WHERE unique_key = ANY (_keys) AND unique_until <= _now;
+END $$
+
+-- name: holder
+-- The job that has an id, or else holds a key.
+CREATE OR REPLACE FUNCTION asyncq.holder(_id text, _key text) RETURNS text LANGUAGE plpgsql PLAIN AS $$
+DECLARE
+    _found text;
+BEGIN
+    SELECT id INTO _found FROM asyncq.jobs WHERE id = _id;
+    IF _found IS NULL THEN
+        SELECT id INTO _found FROM asyncq.jobs WHERE unique_key = _key;
+    END IF;
+    RETURN _found;
+END $$
+
 -- name: push
 -- Stores jobs; answers the places (from 1) of those that were not written, and the ids of who holds their id or key.
 -- With _each, an id stands twice in the call, and the rows are written one after another. A column of one value holds
@@ -13,7 +34,7 @@ $$
 CREATE OR REPLACE FUNCTION asyncq.push(
     _op text, _each boolean, _ids text[], _queues text[], _names text[], _dues bigint[], _delays bigint[],
     _keys text[], _lives bigint[], _groups text[], _tags text[], _bodies bytea[], OUT places int[], OUT holders text[]
-) LANGUAGE plpgsql PLAIN AS $$
+) LANGUAGE plpgsql AS $$
 DECLARE
     _now bigint := asyncq.now();
     _written text[] := '{}';
@@ -27,8 +48,7 @@ BEGIN
         IF _op IS NOT NULL THEN
             PERFORM set_config('lock_timeout', '4s', true);
         END IF;
-        UPDATE asyncq.jobs SET unique_key = NULL, unique_until = NULL
-        WHERE unique_key = ANY (_keys) AND unique_until <= _now;
+        PERFORM asyncq.free_outlived(_keys, _now);
     END IF;
     -- A single row is quicker without the arrays.
     _each := _each OR cardinality(_ids) = 1;
@@ -53,10 +73,7 @@ BEGIN
                     _keys[_place], _now + _lives[_place], _groups[_place], _tags[_place], _bodies[_place])
                 ON CONFLICT DO NOTHING;
                 EXIT WHEN FOUND;
-                SELECT id INTO _holder FROM asyncq.jobs WHERE id = _ids[_place];
-                IF _holder IS NULL THEN
-                    SELECT id INTO _holder FROM asyncq.jobs WHERE unique_key = _keys[_place];
-                END IF;
+                _holder := asyncq.holder(_ids[_place], _keys[_place]);
                 -- It may have ended between the two looks: then there is room now.
                 IF _holder IS NOT NULL THEN
                     places := places || _place;
