@@ -41,8 +41,8 @@ class Database:
         self.home = Home(options.path, statements(options.prefix), instants, partial(open_file, options), self.lease)
         self.watch = Watch(options, self.home, self.bell)
         self._house = _Housekeeping(instants)
-        writer = Transactor(self.home, begin="BEGIN IMMEDIATE", prelude=self._house.keep)
-        reader = Transactor(self.home, begin="BEGIN")
+        writer = Transactor(self.home, writes=True, prelude=self._house.keep)
+        reader = Transactor(self.home, writes=False)
         self._writer = SqlThread("asyncq-sqlite-write", writer, self.bell, self.undelivered)
         self._reader = SqlThread("asyncq-sqlite-read", reader, self.bell, self.undelivered)
 

@@ -15,7 +15,7 @@ from asyncq.errors import (
     SchemaError,
 )
 
-__all__ = ["broken", "full", "translate"]
+__all__ = ["broken", "busy", "full", "translate"]
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _RIGHTS = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH}
@@ -25,10 +25,15 @@ _BROKEN = _DAMAGED | _RIGHTS | {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM}
 _WRITES = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_TRUNCATE, sqlite3.SQLITE_IOERR_SHMSIZE}
 
 
+def busy(error: sqlite3.Error) -> bool:
+    """Say whether another connection held a lock."""
+    return _primary(error) in _BUSY
+
+
 def translate(error: sqlite3.Error, path: Path) -> AsyncqError:
     """Return the typed error that says the same, the path and what to do."""
     kind = _primary(error)
-    if kind in _BUSY:
+    if busy(error):
         return BrokerUnavailable(
             f"{path}: another connection held the write lock longer than busy_timeout ({error}); "
             "end its transaction, or raise busy_timeout; a dispatch inside a transaction of yours joins it with tx=…"

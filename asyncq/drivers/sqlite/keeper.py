@@ -22,7 +22,7 @@ class SqliteKeeper:
     """Blocking; each call is one transaction. A wait of the driver notices its commits as it does another process's."""
 
     def __init__(self, home: Home, undelivered: Undelivered, lease: int) -> None:
-        self._transactor = Transactor(home, begin="BEGIN IMMEDIATE")
+        self._transactor = Transactor(home, writes=True)
         self._undelivered = undelivered
         self._lease = lease
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from asyncq.drivers.sqlite.faults import broken, full, translate
 from asyncq.drivers.sqlite.instants import Instants
+from asyncq.drivers.sqlite.locking import begin_writing
 from asyncq.drivers.sqlite.outage import Outage
 from asyncq.drivers.sqlite.schema import identity
 from asyncq.drivers.sqlite.step import Step
@@ -42,15 +43,15 @@ class Transactor:
     its own, so that one's error never reaches another; this costs nothing while all goes well, unlike savepoints.
     """
 
-    def __init__(self, home: Home, *, begin: str, prelude: Callable[[Step], None] | None = None) -> None:
+    def __init__(self, home: Home, *, writes: bool, prelude: Callable[[Step], None] | None = None) -> None:
         self._home = home
-        self._begin = begin
+        self._writes = writes
         self._prelude = prelude
         """House-keeping at the start of a shared transaction; left out when works run alone."""
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         # A transaction that only reads finds nothing to spare: none reclaims in it.
-        self._outage = Outage(home.lease if begin == "BEGIN IMMEDIATE" else 0)
+        self._outage = Outage(home.lease if writes else 0)
 
     def run(self, works: Sequence[Work]) -> tuple[list[Answer], set[str]]:
         """Run the works; answers each one's result or error, and the topics that the committed ones touched."""
@@ -95,7 +96,10 @@ class Transactor:
                 f"{self._home.path} was removed or replaced while it was open; the next call opens what is there now"
             )
         try:
-            self._connection.execute(self._begin)
+            if self._writes:
+                begin_writing(self._connection)
+            else:
+                self._connection.execute("BEGIN")
         except sqlite3.Error as error:
             self._drop_if_broken(error)
             raise

@@ -47,7 +47,7 @@ def home_at(path: Path, seen: Callable[[str], object] | None = None) -> Home:
 def traced(path: Path) -> tuple[Transactor, list[str]]:
     """Make a writing transactor, and the list of statements that it will have run."""
     ran: list[str] = []
-    return Transactor(home_at(path, ran.append), begin="BEGIN IMMEDIATE"), ran
+    return Transactor(home_at(path, ran.append), writes=True), ran
 
 
 def job(id: str, queue: str = "default", body: bytes = b"{}\n[]") -> Envelope:

@@ -62,7 +62,7 @@ def test_a_call_that_fails_does_not_reach_the_others_of_its_transaction(tmp_path
         step.run("meta.set", (key, 1))
         return key
 
-    transactor = Transactor(home_at(tmp_path / "queue.db"), begin="BEGIN IMMEDIATE")
+    transactor = Transactor(home_at(tmp_path / "queue.db"), writes=True)
     answers, _ = transactor.run([lambda step: insert(step, "a"), fail, lambda step: insert(step, "b")])
     assert [answer[0] for answer in answers] == ["a", None, "b"]
     assert [type(answer[1]) for answer in answers] == [type(None), ValueError, type(None)]
