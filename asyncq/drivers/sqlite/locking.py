@@ -10,8 +10,8 @@ from asyncq.drivers.sqlite.faults import busy
 
 __all__ = ["begin_writing"]
 
-TRIES: Final = 20
-PAUSE: Final = 0.000_25
+TRIES: Final = 50
+PAUSE: Final = 0.000_1
 """Seconds between two of these tries."""
 
 
