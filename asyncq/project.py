@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, cast
@@ -101,6 +100,8 @@ def unknown_variables() -> Iterator[str]:
 
 def _meant(variable: str, default: str) -> str | None:
     """Return the variable that somebody meant who wrote one that is not there; None: it is like none."""
+    from difflib import get_close_matches  # here, since few processes have such a variable
+
     word = variable.removeprefix("ASYNCQ_").lower()
     if word in COMMON:
         return f"{_MANY}{_folded(default).upper()}__{word.upper()}"
