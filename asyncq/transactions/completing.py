@@ -68,20 +68,17 @@ class Completing:
 
         To settle instead would wait for the lock of the row, and let all other jobs wait with it.
         """
+        name, id = ctx.payload.name, ctx.id
         ends_at, pause = time.monotonic() + self._driver.lease, SHORTEST_PAUSE
         while (committed := await owner.settled(ctx.reservation)) is None:
             if pause == SHORTEST_PAUSE:
-                _log.warning("%s %s: %s is not over, though its handler is; commit first", *_who(ctx), _WHAT)
+                _log.warning("%s %s: %s is not over, though its handler is; commit first", name, id, _WHAT)
             if ctx.stopping.is_set() or time.monotonic() > ends_at:
                 return None
             with anyio.move_on_after(pause):
                 await ctx.stopping.wait()
             pause = min(2 * pause, LONGEST_PAUSE)
         return committed
-
-
-def _who(ctx: JobContext) -> tuple[str, str]:
-    return ctx.payload.name, ctx.id
 
 
 class Acceptor:

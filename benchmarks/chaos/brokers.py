@@ -10,11 +10,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from asyncq import Connection
-from asyncq.contracts import Installable
-from asyncq.drivers import connect
 from benchmarks.chaos.history import Log
 from benchmarks.chaos.options import Options
+from tests.support.installing import install
 from tests.support.postgres import PostgresServer
 from tests.support.postgres import binaries as postgres
 from tests.support.private import PrivateServer
@@ -89,7 +87,7 @@ def opened(options: Options, folder: Path, log: Log, *, durable: bool) -> Genera
         _look_for("PostgreSQL", there=postgres.find() is not None)
         with PostgresServer(persistent=durable, config=None if durable else FORGETFUL) as server:
             url = f"{server.url}?prefix=chaos"
-            asyncio.run(_install(url))
+            asyncio.run(install(url))
             server.command("CHECKPOINT")  # nobody forgets the tables
             yield url, _Postgres(server, log)
     else:
@@ -99,9 +97,3 @@ def opened(options: Options, folder: Path, log: Log, *, durable: bool) -> Genera
 def _look_for(server: str, *, there: bool) -> None:
     if not there:
         sys.exit(f"no {server} server on PATH or in .servers; try: make servers")
-
-
-async def _install(url: str) -> None:
-    async with connect(Connection(url)) as driver:
-        assert isinstance(driver, Installable)
-        await driver.install()

@@ -9,12 +9,14 @@ from typing import TypeVar
 import anyio
 
 from asyncq import AsyncQ, JobHandle
+from asyncq.cli.heartbeats import beats_of
+from asyncq.contracts import Driver
 from asyncq.events import Event
 from asyncq.records import FailedJob, QueueSize
 from asyncq.stores import FailedStore
 from asyncq.testing.conformance.backend import eventually
 
-__all__ = ["Heard", "empty", "eventually", "failed_jobs", "size_of", "until"]
+__all__ = ["Heard", "beat_of", "empty", "eventually", "failed_jobs", "size_of", "until"]
 
 E = TypeVar("E", bound=Event)
 
@@ -50,6 +52,16 @@ async def _at_rest(store: FailedStore, seconds: float = 0.4) -> None:
         if (now := (await store.page(limit=0)).total) != total:
             total, since = now, time.monotonic()
         await anyio.sleep(0.02)
+
+
+async def beat_of(driver: Driver, *, ready: bool) -> str | None:
+    """Wait for a heartbeat that says so; returns what `asyncq health` says of it."""
+    with anyio.fail_after(15):
+        while True:
+            for beat in await beats_of(driver):
+                if beat.state["ready"] is ready:
+                    return beat.illness
+            await anyio.sleep(0.02)
 
 
 async def until(handle: JobHandle[object], status: str) -> None:

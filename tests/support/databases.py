@@ -15,8 +15,7 @@ import asyncpg
 from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from asyncq.contracts import Installable
-from asyncq.drivers import connect as connect_driver
+from tests.support.installing import install
 from tests.support.shared import Shared
 
 __all__ = ["ON_POSTGRES", "ON_SQLITE", "WAYS", "Around", "Tx", "Way", "sqlite_engine", "way_on"]
@@ -92,13 +91,6 @@ class _Postgres(Way):
             await connection.close()
 
 
-async def _install(url: str) -> None:
-    """Make the tables of asyncq, as `asyncq migrate` does."""
-    async with connect_driver(url) as driver:
-        assert isinstance(driver, Installable)
-        await driver.install()
-
-
 class Aiosqlite(_Sqlite):
     """A connection whose user writes BEGIN and COMMIT."""
 
@@ -139,7 +131,7 @@ class Asyncpg(_Postgres):
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
-        await _install(self.url)
+        await install(self.url)
         connection = await asyncpg.connect(self.server)
         await connection.execute(self.ddl)
         yield
@@ -196,7 +188,7 @@ class _Engine(Way):
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
-        await _install(self.url)
+        await install(self.url)
         self.engine = self.make()
         async with self.engine.begin() as connection:
             await connection.execute(text(self.ddl))

@@ -96,8 +96,7 @@ DECLARE
     _job jsonb;
 BEGIN
     FOREACH _job IN ARRAY _jobs LOOP
-        UPDATE asyncq.jobs SET unique_key = NULL, unique_until = NULL
-        WHERE unique_key = _job -> 'unique' ->> 'key' AND unique_until <= _now;
+        PERFORM asyncq.free_outlived(ARRAY[_job -> 'unique' ->> 'key'], _now);
         INSERT INTO asyncq.jobs (id, queue, name, due, unique_key, unique_until, grp, tags, body)
         VALUES (
             _job ->> 'id', _job ->> 'queue', _job ->> 'name',

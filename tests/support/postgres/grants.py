@@ -6,9 +6,7 @@ import asyncio
 import re
 from typing import Final
 
-from asyncq.config import Connection
-from asyncq.contracts import Installable
-from asyncq.drivers import connect
+from tests.support.installing import install
 from tests.support.postgres.server import PostgresServer
 from tests.support.root import ROOT
 
@@ -29,7 +27,7 @@ _TABLES_OF_ITS_OWN = f"CREATE SCHEMA {ROLE} AUTHORIZATION {ROLE}"
 def granted(server: PostgresServer) -> str:
     """Make tables as the owner of a server, and the role; returns its URL without a query."""
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(_install(f"{server.url}?schema={SCHEMA}"))
+        runner.run(install(f"{server.url}?schema={SCHEMA}"))
     server.command(_PUBLIC_MAY_NOTHING)
     server.command(rights())
     server.command(_TABLES_OF_ITS_OWN)
@@ -43,9 +41,3 @@ def rights() -> str:
     [block] = [block for block in blocks if "CREATE ROLE" in block]
     text = block.replace("DATABASE shop", "DATABASE postgres").replace("'password'", f"'{SECRET}'")
     return text.replace("SCHEMA asyncq", f"SCHEMA {SCHEMA}").replace("asyncq.", f"{SCHEMA}.")
-
-
-async def _install(url: str) -> None:
-    async with connect(Connection(url)) as driver:
-        assert isinstance(driver, Installable)
-        await driver.install()

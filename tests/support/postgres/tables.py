@@ -10,8 +10,7 @@ from uuid import uuid4
 import asyncpg
 
 from asyncq.config import Connection
-from asyncq.contracts import Installable
-from asyncq.drivers import connect
+from tests.support.installing import install
 
 __all__ = ["Tables"]
 
@@ -29,7 +28,7 @@ class Tables:
         self._server = server
         self.url = place(uuid4().hex)
         self._schema = Connection(self.url).settings("main").prefix
-        _run(self._install())
+        _run(install(self.url))
 
     def empty(self) -> None:
         """Forget all that the tests before have left there."""
@@ -38,11 +37,6 @@ class Tables:
     def drop(self) -> None:
         """Leave nothing on a server that lives on."""
         _run(self._drop())
-
-    async def _install(self) -> None:
-        async with connect(Connection(self.url)) as driver:
-            assert isinstance(driver, Installable)
-            await driver.install()
 
     async def _sweep(self) -> None:
         connection = await self._connected()

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from asyncq.config import Connection
-from asyncq.contracts import Installable
 from asyncq.drivers import connect
+from tests.support import installing
 from tests.support.changes import Plan, Scene, plain
 from tests.support.postgres import PostgresServer
 
@@ -31,9 +31,7 @@ def with_tables(**options: Any) -> Generator[PostgresServer]:
 
 async def install(url: str) -> None:
     """Make the tables, where they are missing."""
-    async with connect(Connection(url, prefix=SCHEMA)) as driver:
-        assert isinstance(driver, Installable)
-        await driver.install()
+    await installing.install(f"{url}?prefix={SCHEMA}")
 
 
 @asynccontextmanager

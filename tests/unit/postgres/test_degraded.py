@@ -14,7 +14,6 @@ import anyio
 import pytest
 
 from asyncq import AsyncQ, Job, JobContext
-from asyncq.cli.heartbeats import beats_of
 from asyncq.config import Connection
 from asyncq.contracts import Driver
 from asyncq.drivers import connect
@@ -22,7 +21,7 @@ from asyncq.errors import BrokerUnavailable, ConfigError, QueueFull, SchemaError
 from asyncq.payload import Done, Reservation
 from asyncq.testing.conformance.jobs import job, push, reserve, settle
 from asyncq.worker import control
-from tests.behaviour.looking import empty, eventually, failed_jobs
+from tests.behaviour.looking import beat_of, empty, eventually, failed_jobs
 from tests.support.postgres import PostgresProxy, PostgresServer
 from tests.support.postgres.proxy import running
 from tests.unit.postgres.scenes import SCHEMA, with_tables
@@ -391,25 +390,15 @@ async def test_the_heartbeat_says_whether_the_broker_answers_the_worker(
         AsyncQ(f"{proxy.url}?prefix={SCHEMA}&timeout=1&retry_for=0.000001") as app,
         app.worker("work", name="w"),
     ):
-        assert await _beat(driver, ready=True) is None
+        assert await beat_of(driver, ready=True) is None
         for number in range(1, 300):
             proxy.cut_before(number, running(".turn("))
         await sender.dispatch_many([Work(number=1)])
-        illness = await _beat(driver, ready=False)
+        illness = await beat_of(driver, ready=False)
         assert illness == "worker w takes no jobs: it drains, or its broker does not answer"
         proxy.disarm()
-        assert await _beat(driver, ready=True) is None
+        assert await beat_of(driver, ready=True) is None
         await empty(app, "work", within=10)
-
-
-async def _beat(driver: Driver, *, ready: bool) -> str | None:
-    """Wait for a heartbeat that says so; returns what `asyncq health` says of it."""
-    with anyio.fail_after(10 + SLACK):
-        while True:
-            for beat in await beats_of(driver):
-                if beat.state["ready"] is ready:
-                    return beat.illness
-            await anyio.sleep(0.02)
 
 
 async def test_a_worker_ends_in_order_while_its_server_is_dead(caplog: pytest.LogCaptureFixture) -> None:
@@ -417,7 +406,7 @@ async def test_a_worker_ends_in_order_while_its_server_is_dead(caplog: pytest.Lo
         async with AsyncQ(f"{server.url}?{QUICK}") as app:
             async with app.worker("work", name="w"):
                 async with driver_on(server) as driver:
-                    await _beat(driver, ready=True)
+                    await beat_of(driver, ready=True)
                 server.kill()
                 ends = time.monotonic()
             assert time.monotonic() - ends < 5 + SLACK

@@ -16,7 +16,6 @@ import hiredis
 import pytest
 
 from asyncq import AsyncQ, Job, JobContext
-from asyncq.cli.heartbeats import beats_of
 from asyncq.config import Connection
 from asyncq.contracts import Driver
 from asyncq.drivers import connect
@@ -25,7 +24,7 @@ from asyncq.errors import BrokerUnavailable, ConfigError, QueueFull
 from asyncq.payload import Done, Settlement
 from asyncq.testing.conformance.jobs import job, push, reserve, settle
 from asyncq.worker import control
-from tests.behaviour.looking import empty, eventually, failed_jobs
+from tests.behaviour.looking import beat_of, empty, eventually, failed_jobs
 from tests.support.changes import PLANS, create, grow, push_many, push_three
 from tests.support.redis import RedisServer
 from tests.support.redis.binaries import Flavour
@@ -437,15 +436,15 @@ async def test_the_heartbeat_says_whether_the_broker_answers_the_worker(monkeypa
             AsyncQ(f"{proxy.url}?timeout=1&retry_for=0.000001") as app,
             app.worker("work", name="w"),
         ):
-            assert await _beat(driver, ready=True) is None
+            assert await beat_of(driver, ready=True) is None
             reserves = script("reserve").sha.encode()
             for number in range(1, 1000):
                 proxy.cut_before(number, lambda command: reserves in command)
             await sender.dispatch_many([Work(number=1)])
-            illness = await _beat(driver, ready=False)
+            illness = await beat_of(driver, ready=False)
             assert illness == "worker w takes no jobs: it drains, or its broker does not answer"
             proxy.disarm()
-            assert await _beat(driver, ready=True) is None
+            assert await beat_of(driver, ready=True) is None
             await empty(app, "work")
 
 
@@ -455,23 +454,13 @@ async def test_a_server_that_was_away_and_forgot_all_hears_of_its_workers_again_
     with RedisServer() as server:
         async with AsyncQ(f"{server.url}?{QUICK}") as app, app.worker("work", name="w"):
             async with driver_on(server) as driver:
-                await _beat(driver, ready=True)
+                await beat_of(driver, ready=True)
             server.kill()
             await eventually(lambda: "the signals cannot be read" in caplog.text)
             await asyncio.to_thread(server.restart)
             async with driver_on(server) as driver:
                 with anyio.fail_after(8):  # the next one in the row would come after 10
-                    assert await _beat(driver, ready=True) is None
-
-
-async def _beat(driver: Driver, *, ready: bool) -> str | None:
-    """Wait for a heartbeat that says so; returns what `asyncq health` says of it."""
-    with anyio.fail_after(10 + SLACK):
-        while True:
-            for beat in await beats_of(driver):
-                if beat.state["ready"] is ready:
-                    return beat.illness
-            await anyio.sleep(0.02)
+                    assert await beat_of(driver, ready=True) is None
 
 
 async def test_a_worker_ends_in_order_while_its_server_is_dead(caplog: pytest.LogCaptureFixture) -> None:
@@ -479,7 +468,7 @@ async def test_a_worker_ends_in_order_while_its_server_is_dead(caplog: pytest.Lo
         async with AsyncQ(f"{server.url}?{QUICK}") as app:
             async with app.worker("work", name="w"):
                 async with driver_on(server) as driver:
-                    await _beat(driver, ready=True)
+                    await beat_of(driver, ready=True)
                 server.kill()
                 ends = time.monotonic()
             assert time.monotonic() - ends < 5 + SLACK
