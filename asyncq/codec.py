@@ -57,15 +57,10 @@ class Codec:
 
     def body(self, payload: Payload) -> bytes:
         """Return what a driver stores: the header, a newline, the arguments."""
-        optional = {
-            "settings": payload.settings,
-            "chain": payload.chain,
-            "batch": payload.batch,
-            "context": payload.context,
-            "ext": payload.ext,
-        }
-        header = {"v": VERSION, "name": payload.name, "at": payload.dispatched_at}
-        header |= {key: value for key, value in optional.items() if value}
+        header: dict[str, Any] = {"v": VERSION, "name": payload.name, "at": payload.dispatched_at}
+        for key in _OPTIONAL:
+            if value := getattr(payload, key):
+                header[key] = value
         try:
             return orjson.dumps(header) + b"\n" + payload.arguments
         except TypeError as error:
@@ -122,6 +117,7 @@ class Codec:
 
 
 _EMPTY: Final[Mapping[str, Any]] = {}
+_OPTIONAL: Final = ("settings", "chain", "batch", "context", "ext")
 _SHORTEST: Final = 3
 """Entries of a header without options: the version, the name and the instant."""
 

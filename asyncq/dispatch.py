@@ -36,6 +36,19 @@ class _Template:
     frozen: Mapping[str, Any]
     asks: frozenset[str]
     """The methods that the class has for what depends on the instance."""
+    plain: bool
+    """True where a dispatch without options differs from others in its id, instant and arguments alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """Where plain dispatches of one class go."""
+
+    connection: str
+    queue: str
+    delay: float
+    group: str | None
+    tags: tuple[str, ...]
 
 
 class Packer:
@@ -55,6 +68,7 @@ class Packer:
         self._default = default
         self._now = now
         self._templates: dict[type[Job], _Template] = {}
+        self._routes: dict[type[Job], _Route] = {}
 
     def pack(self, request: Request) -> Pending:
         """Return the job as bytes, with its routing.
@@ -63,9 +77,14 @@ class Packer:
             EncodeError: an argument cannot travel.
             ConfigError: an option, a queue or a connection cannot be used.
         """
-        job, options = request.job, self._options(request)
-        settings, template = job.settings_, self._template(type(job))
-        connection = self._connection(options.get("connection") or settings.connection or self._default, job)
+        options, template = self._options(request), self._template(type(request.job))
+        if options or not template.plain:
+            return self._pack_asking(request.job, options, template)
+        return self._pack_plain(request.job, template)
+
+    def _pack_asking(self, job: Job, options: DispatchOptions, template: _Template) -> Pending:
+        settings = job.settings_
+        connection = self._connection(options.get("connection") or settings.connection or self._default, type(job))
         delay, due_at = (
             delay_of(options["delay"], f"{type(job).__qualname__}: delay")
             if "delay" in options
@@ -90,7 +109,16 @@ class Packer:
             group=self._asked(job, template, options, "group"),
             tags=tuple(self._asked(job, template, options, "tags") or ()),
         )
-        return _pending(job, envelope, connection, options) if options else Pending(job, envelope, connection)
+        return _pending(job, envelope, connection, options)
+
+    def _pack_plain(self, job: Job, template: _Template) -> Pending:
+        """Pack what most dispatches are, with all its look-ups made before."""
+        route = self._routes.get(type(job)) or self._route(type(job))
+        name, queue, id = template.name, route.queue, new_id()
+        payload = Payload(id, queue, name, self._now(), template.frozen, self._codec.arguments(job))
+        body = self._codec.body(payload)
+        envelope = Envelope(id, queue, name, body, route.delay, None, None, route.group, route.tags)
+        return Pending(job, envelope, route.connection)
 
     def _options(self, request: Request) -> DispatchOptions:
         job = request.job
@@ -102,11 +130,18 @@ class Packer:
             reject_unknown(unknown, type(job).__qualname__, _OPTIONS, "option")
         return options
 
-    def _connection(self, name: str, job: Job) -> str:
+    def _route(self, cls: type[Job]) -> _Route:
+        settings = cls.settings_
+        connection = self._connection(settings.connection or self._default, cls)
+        queue = settings.queue or self._queues[connection]
+        self._routes[cls] = route = _Route(connection, queue, settings.delay, settings.group, settings.tags)
+        return route
+
+    def _connection(self, name: str, cls: type[Job]) -> str:
         if name in self._queues:
             return name
         known = ", ".join(map(repr, self._queues))
-        raise ConfigError(f"{type(job).__qualname__}: no connection is called {name!r}; there are {known}")
+        raise ConfigError(f"{cls.__qualname__}: no connection is called {name!r}; there are {known}")
 
     def _template(self, cls: type[Job]) -> _Template:
         found = self._templates.get(cls)
@@ -123,13 +158,10 @@ class Packer:
         if settings.fail_on_timeout:
             frozen["fail_on_timeout"] = True
         asks = frozenset(name for name in _METHODS if inspect.isfunction(getattr(cls, name, None)))
-        return _Template(self._registry.name(cls), frozen, asks)
+        return _Template(self._registry.name(cls), frozen, asks, not asks and settings.retry_for is None)
 
     def _freeze(self, job: Job, template: _Template, options: DispatchOptions) -> Mapping[str, Any]:
         """Return the settings that hold for this job whatever its class says later."""
-        settings = job.settings_
-        if not options and not template.asks and settings.retry_for is None:
-            return template.frozen
         frozen = dict(template.frozen)
         owner = type(job).__qualname__
         if "tries" in template.asks:

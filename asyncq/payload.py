@@ -48,7 +48,7 @@ class Unique:
     """Longest life of the key in seconds, counted by the broker from the push; None: as long as the job is stored."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Envelope:
     """A job as a broker sees it: routing in the open, the rest as bytes that no driver reads."""
 
@@ -82,7 +82,7 @@ class Payload:
     ext: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pushed:
     """The answer to one pushed envelope."""
 

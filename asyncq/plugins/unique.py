@@ -27,9 +27,9 @@ class UniqueJobs(Plugin):
         self._codec = codec
         self._driver_of = driver_of
 
-    async def dispatch(self, pending: Sequence[Pending], send: Send) -> Sequence[Pushed]:
+    def dispatch(self, pending: Sequence[Pending], send: Send) -> Awaitable[Sequence[Pushed]]:
         """Add the keys; the driver decides in the push who is first."""
-        return await send([self._keyed(item) for item in pending])
+        return send([self._keyed(item) for item in pending])
 
     def _keyed(self, item: Pending) -> Pending:
         if not is_unique(item.job) or item.envelope.unique is not None:

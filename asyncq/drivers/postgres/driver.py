@@ -29,7 +29,7 @@ from asyncq.drivers.postgres.ringer import Ringer
 from asyncq.drivers.postgres.schema import Sql
 from asyncq.drivers.postgres.stores import stores_of
 from asyncq.drivers.postgres.waiting import wait_for_jobs
-from asyncq.drivers.postgres.wire import ends, pushed, pushed_to, reserved, reserved_again, rung_by
+from asyncq.drivers.postgres.wire import ends, pushed, pushed_one, pushed_to, reserved, reserved_again, rung_by
 from asyncq.drivers.unanswered import Lost, Unanswered
 from asyncq.errors import BrokerUnavailable, DriverError
 from asyncq.payload import Envelope, Pushed, Released, Reservation, Reserved, Settlement, Traits
@@ -89,25 +89,38 @@ class PostgresDriver(Inspection, Installation, Joining):
 
     async def push(self, envelopes: Sequence[Envelope], /) -> Sequence[Pushed]:
         """Store the envelopes: all of them or none."""
+        try:
+            answers = await (self._push_one(envelopes[0]) if len(envelopes) == 1 else self._push_all(envelopes))
+        except BrokerUnavailable as error:
+            raise self._named(error, envelopes) from error.__cause__
+        self._ringer.ring(pushed_to(envelopes))
+        return answers
+
+    async def _push_one(self, envelope: Envelope) -> Sequence[Pushed]:
+        try:
+            holder = (await self._link.call("push_one", new_token(), *pushed_one(envelope)))[0]
+        except Told as told:
+            holder = told.answer
+        return [Pushed(envelope.id, True) if holder is None else Pushed(holder, False)]
+
+    async def _push_all(self, envelopes: Sequence[Envelope]) -> Sequence[Pushed]:
         answers = [Pushed(envelope.id, True) for envelope in envelopes]
         if not envelopes:
             return answers
         # Keys in one order in all calls, so that two of them never wait for each other in a circle.
         order = _order(envelopes)
-        for place, holder in await self._push([envelopes[at] for at in order]):
+        for place, holder in await self._refused([envelopes[at] for at in order]):
             answers[order[place - 1]] = Pushed(holder, False)
-        self._ringer.ring(pushed_to(envelopes))
         return answers
 
-    async def _push(self, envelopes: Sequence[Envelope]) -> list[tuple[int, str]]:
+    async def _refused(self, envelopes: Sequence[Envelope]) -> list[tuple[int, str]]:
+        """Push; return the places of those that were not written, and who holds their ids or keys."""
+        more = len(envelopes) / PUSHED_A_SECOND
         try:
-            more = len(envelopes) / PUSHED_A_SECOND
             row = await self._link.call("push", new_token(), *pushed(envelopes), more=more)
             places, holders = row["places"], row["holders"]
         except Told as told:
             places, holders = json.loads(told.answer or "[[],[]]")
-        except BrokerUnavailable as error:
-            raise self._named(error, envelopes) from error.__cause__
         return list(zip(places, holders, strict=True))
 
     def _named(self, error: BrokerUnavailable, envelopes: Sequence[Envelope]) -> BrokerUnavailable:

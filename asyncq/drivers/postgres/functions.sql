@@ -27,6 +27,38 @@ BEGIN
     RETURN _found;
 END $$
 
+-- name: push_one
+-- Stores a job; answers the id of who holds its id or key, where that kept it from being written.
+CREATE OR REPLACE FUNCTION asyncq.push_one(
+    _op text, _id text, _queue text, _name text, _due bigint, _delay bigint, _key text, _life bigint, _group text,
+    _tags text, _body bytea
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    _now bigint := asyncq.now();
+    _holder text;
+BEGIN
+    IF _key IS NOT NULL THEN
+        -- Somebody's open transaction may hold the key: who waits for it hears so before the call counts as lost.
+        IF _op IS NOT NULL THEN
+            PERFORM set_config('lock_timeout', '4s', true);
+        END IF;
+        PERFORM asyncq.free_outlived(ARRAY[_key], _now);
+    END IF;
+    LOOP
+        INSERT INTO asyncq.jobs (id, queue, name, due, unique_key, unique_until, grp, tags, body)
+        VALUES (_id, _queue, _name, coalesce(_due, _now + _delay), _key, _now + _life, _group, _tags, _body)
+        ON CONFLICT DO NOTHING;
+        EXIT WHEN FOUND;
+        _holder := asyncq.holder(_id, _key);
+        -- It may have ended between the two looks: then there is room now.
+        EXIT WHEN _holder IS NOT NULL;
+    END LOOP;
+    IF _op IS NOT NULL THEN
+        INSERT INTO asyncq.ops (id, at, answer) VALUES (_op, _now, _holder);
+    END IF;
+    RETURN _holder;
+END $$
+
 -- name: push
 -- Stores jobs; answers the places (from 1) of those that were not written, and the ids of who holds their id or key.
 -- With _each, an id stands twice in the call, and the rows are written one after another. A column of one value holds
@@ -44,14 +76,11 @@ BEGIN
     places := '{}';
     holders := '{}';
     IF _keys IS NOT NULL THEN
-        -- Somebody's open transaction may hold a key: who waits for it hears so before the call counts as lost.
         IF _op IS NOT NULL THEN
             PERFORM set_config('lock_timeout', '4s', true);
         END IF;
         PERFORM asyncq.free_outlived(_keys, _now);
     END IF;
-    -- A single row is quicker without the arrays.
-    _each := _each OR cardinality(_ids) = 1;
     IF NOT _each THEN
         WITH written AS (
             INSERT INTO asyncq.jobs (id, queue, name, due, unique_key, unique_until, grp, tags, body)
@@ -66,21 +95,14 @@ BEGIN
         _written := coalesce(_written, '{}');
         FOR _place IN 1 .. cardinality(_ids) LOOP
             CONTINUE WHEN _ids[_place] = ANY (_written) AND NOT _each;
-            LOOP
-                INSERT INTO asyncq.jobs (id, queue, name, due, unique_key, unique_until, grp, tags, body)
-                VALUES (_ids[_place], coalesce(_queues[_place], _queues[1]), coalesce(_names[_place], _names[1]),
-                    coalesce(_dues[_place], _now + coalesce(_delays[_place], _delays[1])),
-                    _keys[_place], _now + _lives[_place], _groups[_place], _tags[_place], _bodies[_place])
-                ON CONFLICT DO NOTHING;
-                EXIT WHEN FOUND;
-                _holder := asyncq.holder(_ids[_place], _keys[_place]);
-                -- It may have ended between the two looks: then there is room now.
-                IF _holder IS NOT NULL THEN
-                    places := places || _place;
-                    holders := holders || _holder;
-                    EXIT;
-                END IF;
-            END LOOP;
+            _holder := asyncq.push_one(
+                NULL, _ids[_place], coalesce(_queues[_place], _queues[1]), coalesce(_names[_place], _names[1]),
+                _dues[_place], coalesce(_delays[_place], _delays[1]), _keys[_place], _lives[_place], _groups[_place],
+                _tags[_place], _bodies[_place]);
+            IF _holder IS NOT NULL THEN
+                places := places || _place;
+                holders := holders || _holder;
+            END IF;
         END LOOP;
     END IF;
     IF _op IS NOT NULL THEN

@@ -3,6 +3,9 @@
 -- name: push
 SELECT * FROM asyncq.push($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
+-- name: push_one
+SELECT asyncq.push_one($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+
 -- name: turn
 SELECT * FROM asyncq.turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, false)
 

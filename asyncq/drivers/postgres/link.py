@@ -63,9 +63,12 @@ class Link:
         Raises:
             Told: an earlier try ran.
         """
-        statements = _first(self.sql[name], self.sql.again(name))
         try:
-            return (await self.persist(lambda: self._connections.fetch(next(statements), values, more)))[0]
+            try:
+                return (await self._connections.fetch(self.sql[name], values, more))[0]
+            except FAILURES as error:
+                again = self.sql.again(name)
+                return (await self._again(lambda: self._connections.fetch(again, values, more), error))[0]
         except _Ran:
             raise Told((await self.run("op", values[0]))[0][0]) from None
 

@@ -19,6 +19,7 @@ __all__ = [
     "ends",
     "failed_fields",
     "pushed",
+    "pushed_one",
     "pushed_to",
     "reserved",
     "reserved_again",
@@ -29,6 +30,23 @@ __all__ = [
 T = TypeVar("T")
 _COSTS: Final = {"nothing": 0, "attempt": 1, "exception": 2}
 _NOBODY: Final[tuple[None, ...]] = (None,) * 8
+
+
+def pushed_one(envelope: Envelope) -> list[Any]:
+    """Return the values of `push_one`."""
+    unique, group, tags = envelope.unique, envelope.group, envelope.tags
+    return [
+        envelope.id,
+        envelope.queue,
+        envelope.name,
+        micros_or_none(envelope.due_at),
+        micros(envelope.delay),
+        stored(unique.key) if unique else None,
+        micros_or_none(unique.ttl) if unique else None,
+        None if group is None else stored(group),
+        json.dumps(tags) if tags else None,
+        envelope.body,
+    ]
 
 
 def pushed(envelopes: Sequence[Envelope]) -> list[Any]:

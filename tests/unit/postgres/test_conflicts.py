@@ -105,7 +105,7 @@ async def test_a_push_that_waited_too_long_names_the_key_and_nothing_breaks(
     await transaction.start()
     await other.execute(HOLD, "theirs", "key")
     with pytest.raises(
-        BrokerUnavailable, match=r"transaction that is still open holds the unique key 'key' or 'other'; it must"
+        BrokerUnavailable, match=r"transaction that is still open holds the unique key 'other' or 'key'; it must"
     ):
         await driver.push([job("first"), unique_job("other", "second"), unique_job("key", "ours")])
     assert await reserve(driver) == [], "all or nothing"

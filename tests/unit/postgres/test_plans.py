@@ -74,6 +74,7 @@ class Hot:
             "reserve alone": (self.reserve_alone, {*looks, "jobs_leased", "jobs_pkey"}),
             "wait": (lambda: driver.wait(["default", "other"], timeout=0.001), {*looks, "jobs_leased"}),
             "push": (self.push, {"jobs_pkey", "jobs_unique"}),
+            "push one": (self.push_one, {"jobs_pkey", "jobs_unique"}),
             "cancel": (lambda: driver.cancel(["unknown", "default-held-1"]), {"jobs_pkey"}),
             "queues": (driver.queues, {*looks, "jobs_leased"}),
             "page of ready jobs": (lambda: driver.page("default", "ready"), {*looks, "jobs_leased"}),
@@ -107,6 +108,11 @@ class Hot:
     async def extend_under_way(self) -> None:
         under_way = {"token1": ["default"], "unknown": ["default"]}
         await extend(self._link, self.held, 3_600_000_000, under_way)
+
+    async def push_one(self) -> None:
+        name = f"new-{next(_number)}"
+        await self._driver.push([unique_job(name, delay=9.0)])
+        await self._driver.push([unique_job("default10")])
 
     async def push(self) -> None:
         name = f"new-{next(_number)}"
