@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from importlib import import_module
 from typing import Any, cast
 
 import anyio
-from anyio import to_process
 
 from asyncq.context import JobContext
 from asyncq.errors import JobError
@@ -47,6 +45,8 @@ class Isolation:
 
     async def run(self, ctx: JobContext, started: Callable[[], None]) -> Any:
         """Run the job's handler in a process; cancelling this kills the process."""
+        from anyio import to_process  # here, since few workers have such handlers, and it brings 2 MB of modules
+
         cls = type(ctx.job)
         order = _Order(tuple(sys.path), cls.__module__, cls.__qualname__, ctx.payload, ctx.reservation, ctx.connection)
         async with self._limiter:
@@ -109,7 +109,10 @@ def _find(order: _Order) -> type[Job]:
 
 
 def _portable(value: Any) -> Any:
-    pickle.dumps(value)  # an answer that cannot travel is an error here, where it can be named
+    """Return the value if it can travel; one that cannot is an error here, where it can be named."""
+    import pickle  # here, since only the child needs it
+
+    pickle.loads(pickle.dumps(value))  # noqa: S301  # what was written a moment ago
     return value
 
 
@@ -117,7 +120,6 @@ def _portable_error(error: BaseException) -> BaseException:
     """Make an error travel; its traceback stays here, so its text goes along as a note."""
     error.add_note(f"Where it happened:\n{trace_of(error)}")
     try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301  # what was written a moment ago, here
+        return cast(BaseException, _portable(error))
     except Exception:
         return JobError(f"{describe(error)}\n{trace_of(error)}")
-    return error

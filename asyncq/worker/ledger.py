@@ -10,7 +10,6 @@ import marshal
 import mmap
 import os
 import struct
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,6 +82,8 @@ def make_file() -> int:
     """Return the descriptor of an empty file without a name."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("asyncq-ledger")
+    import tempfile  # here, since it brings the modules of all compressions
+
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from urllib.parse import urlsplit
@@ -25,6 +24,8 @@ def private(url: str) -> Iterator[str]:
     if url != "sqlite://":
         yield url
         return
+    import tempfile  # here, since it would be counted in the resident size of every worker
+
     with tempfile.TemporaryDirectory() as folder:
         yield f"sqlite:///{folder}/queue.db"
 
