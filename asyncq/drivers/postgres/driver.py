@@ -93,7 +93,7 @@ class PostgresDriver(Inspection, Installation, Joining):
             answers = await (self._push_one(envelopes[0]) if len(envelopes) == 1 else self._push_all(envelopes))
         except BrokerUnavailable as error:
             raise self._named(error, envelopes) from error.__cause__
-        self._ringer.ring(pushed_to(envelopes))
+        self._ringer.ring(pushed_to(envelopes), of_one=len(envelopes) == 1)
         return answers
 
     async def _push_one(self, envelope: Envelope) -> Sequence[Pushed]:

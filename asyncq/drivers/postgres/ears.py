@@ -65,12 +65,13 @@ class Ears:
     def _open(self) -> bool:
         return self._connection is not None and not self._connection.is_closed()
 
-    def ring(self, topics: Collection[str]) -> None:
-        """Call those of this process."""
+    def ring(self, topics: Collection[str]) -> bool:
+        """Call those of this process; False where nobody waits for any of these."""
         self._heads.forget(topic[2:] for topic in topics if topic.startswith("h:"))
-        for event, wanted in self._waiters.items():
-            if not wanted.isdisjoint(topics):
-                event.set()
+        called = [event for event, wanted in self._waiters.items() if not wanted.isdisjoint(topics)]
+        for event in called:
+            event.set()
+        return bool(called)
 
     async def close(self) -> None:
         """Hear nothing any more, and wake everybody."""

@@ -152,6 +152,7 @@ DECLARE
     _left int := _limit;
     _number int;
     _next bigint;
+    _suspect bigint;
     _l record;
 BEGIN
     o_now := asyncq.now();
@@ -227,15 +228,17 @@ BEGIN
             _next := (SELECT due FROM asyncq.jobs
                 WHERE queue = _queue AND token IS NULL AND crashes < 2 AND due >= _head ORDER BY due, id LIMIT 1);
             heads := heads || least(_next, o_now);
-            wait := least(wait, _next,
-                -- A suspect that is due is no reason to look again soon: it waits for a worker that takes it alone.
-                (SELECT due FROM asyncq.jobs
-                    WHERE queue = _queue AND token IS NULL AND crashes >= 2 AND due > o_now ORDER BY due, id LIMIT 1));
+            _suspect := (SELECT due FROM asyncq.jobs
+                WHERE queue = _queue AND token IS NULL AND crashes >= 2 ORDER BY due, id LIMIT 1);
+            IF _suspect <= o_now THEN
+                suspects := NOT _alone;
+                -- One that is due is no reason to look again soon: it waits for a worker that takes it alone.
+                _suspect := (SELECT due FROM asyncq.jobs
+                    WHERE queue = _queue AND token IS NULL AND crashes >= 2 AND due > o_now ORDER BY due, id LIMIT 1);
+            END IF;
+            wait := least(wait, _next, _suspect);
         END LOOP;
         wait := CASE WHEN wait > o_now THEN wait - o_now END;
-        suspects := NOT _alone AND EXISTS (
-            SELECT 1 FROM asyncq.jobs
-            WHERE queue = ANY (_queues) AND token IS NULL AND crashes >= 2 AND due <= o_now);
     END IF;
     IF _op IS NOT NULL AND (_again OR _ids IS NOT NULL OR _back_ids IS NOT NULL OR o_ids IS NOT NULL) THEN
         INSERT INTO asyncq.ops (id, at, answer) VALUES (_op, o_now, array_to_json(stale)::text);

@@ -25,46 +25,51 @@ class Ringer:
         self._ears = ears
         self._topics: set[str] = set()
         self._task: asyncio.Task[None] | None = None
-        self._hurry = asyncio.Event()
+        self.open()
 
     def open(self) -> None:
-        """Take time between notifications from here on."""
-        self._hurry = asyncio.Event()
+        """Take time before and between notifications from here on."""
+        self._soon = asyncio.Event()
+        self._closing = asyncio.Event()
 
-    def ring(self, topics: Collection[str]) -> None:
-        """Tell of these topics soon; who waits in this process hears at once."""
+    def ring(self, topics: Collection[str], *, of_one: bool = False) -> None:
+        """Tell of these topics soon; who waits in this process hears at once.
+
+        `of_one` job nobody else needs to hear, where somebody here waits for it: the others are told after the gap,
+        for to tell them while it is being fetched would slow that down.
+        """
         self._topics.update(topics)
-        self._ears.ring(topics)
+        if not (self._ears.ring(topics) and of_one):
+            self._soon.set()
         if self._topics and self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="asyncq-postgres-ring")
 
     async def close(self) -> None:
         """Tell what is left."""
-        self._hurry.set()
+        self._soon.set()
+        self._closing.set()
         if self._task is not None:
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
         try:
             while self._topics:
-                await self._let_others_go_first()
+                await _wait(self._soon)
+                self._soon.clear()
                 topics, self._topics = sorted(self._topics), set()
                 try:
                     await self._tell(topics)
                 except AsyncqError as error:  # a hint that is lost: who waits looks by itself
                     _log.debug("nobody was told of %s: %s", topics, error)
-                await self._pause()
+                await _wait(self._closing)
         finally:
             self._task = None
 
-    async def _let_others_go_first(self) -> None:
-        """Who waits in this process asks for the job two turns of the loop from now: that is worth more."""
-        for _ in range(2):
-            await asyncio.sleep(0)
 
-    async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(GAP):
-                await self._hurry.wait()
-        except TimeoutError:
-            return
+async def _wait(event: asyncio.Event) -> None:
+    """Let the gap pass, unless the event comes first."""
+    try:
+        async with asyncio.timeout(GAP):
+            await event.wait()
+    except TimeoutError:
+        return
