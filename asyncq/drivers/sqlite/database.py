@@ -38,7 +38,9 @@ class Database:
         self.lease = round(lease * MICRO)
         self.bell = Bell()
         self.undelivered = Undelivered()
-        self.home = Home(options.path, statements(options.prefix), instants, partial(open_file, options), self.lease)
+        self.home = Home(
+            options.path, statements(options.prefix), instants, partial(open_file, options), self.lease, options.synced
+        )
         self.watch = Watch(options, self.home, self.bell)
         self._house = _Housekeeping(instants)
         writer = Transactor(self.home, writes=True, prelude=self._house.keep)

@@ -33,6 +33,11 @@ class Options:
     max_page_count: int | None
     """Most pages (of 4 KiB) that the file may have; None has no limit but the disk's."""
 
+    @property
+    def synced(self) -> bool:
+        """Whether we sync after each commit; SQLite need not then, within it."""
+        return self.synchronous == "FULL"
+
 
 def options_of(settings: Settings) -> Options:
     """Read the options of a connection.

@@ -69,7 +69,7 @@ def connect(options: Options, timeout: float) -> sqlite3.Connection:
     """Make a connection with this driver's settings; `timeout` is how long it waits for a lock, in seconds."""
     connection = sqlite3.connect(options.path, timeout=timeout, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute(f"PRAGMA synchronous = {options.synchronous}")
+        connection.execute(f"PRAGMA synchronous = {'NORMAL' if options.synced else options.synchronous}")
         # The builds of some distributions overwrite what is deleted with zeros, which costs a write for each page.
         connection.execute("PRAGMA secure_delete = OFF")
         connection.execute("PRAGMA temp_store = MEMORY")

@@ -11,6 +11,7 @@ from typing import Any
 
 from asyncq.drivers.sqlite.faults import broken, full, translate
 from asyncq.drivers.sqlite.instants import Instants
+from asyncq.drivers.sqlite.journal import Journal
 from asyncq.drivers.sqlite.locking import begin_writing
 from asyncq.drivers.sqlite.outage import Outage
 from asyncq.drivers.sqlite.schema import identity
@@ -34,6 +35,8 @@ class Home:
     open: Callable[[], sqlite3.Connection]
     lease: int = 0
     """Microseconds."""
+    synced: bool = False
+    """Whether what was committed is brought to the disk before it is answered."""
 
 
 class Transactor:
@@ -52,6 +55,9 @@ class Transactor:
         self._identity: tuple[int, int] | None = None
         # A transaction that only reads finds nothing to spare: none reclaims in it.
         self._outage = Outage(home.lease if writes else 0)
+        self._journal = Journal(home.path) if writes and home.synced else None
+        self._wrote = False
+        """Whether the last transaction changed anything."""
 
     def run(self, works: Sequence[Work]) -> tuple[list[Answer], set[str]]:
         """Run the works; answers each one's result or error, and the topics that the committed ones touched."""
@@ -64,11 +70,13 @@ class Transactor:
         except Exception as error:
             self._relieve(error)
             return self._singly(works)
-        return [(result, None) for result in results], touched
+        return self._kept(results), touched
 
     def close(self) -> None:
         """Close the connection, if there is one."""
         connection, self._connection = self._connection, None
+        if self._journal is not None:
+            self._journal.close()
         if connection is not None:
             connection.close()
 
@@ -77,14 +85,27 @@ class Transactor:
         topics: set[str] = set()
         for work in works:
             try:
-                (result,), touched = self._body(self._begun(), (work,), None, alone=True)
+                results, touched = self._body(self._begun(), (work,), None, alone=True)
             except Exception as error:
                 self._drop_if_broken(error)
                 answers.append((None, self._typed(error)))
             else:
-                answers.append((result, None))
+                answers += self._kept(results)
                 topics |= touched
         return answers, topics
+
+    def _kept(self, results: Sequence[Any]) -> list[Answer]:
+        """Answer works that were committed, when that is on the disk; others may write meanwhile."""
+        if self._journal is not None and self._wrote:
+            try:
+                self._journal.sync()
+            except OSError as error:
+                self.close()
+                told = f"{self._home.path}: the disk failed ({error}); check the disk and the kernel's log"
+                failed = BrokerUnavailable(told)
+                failed.__cause__ = error
+                return [(None, failed)] * len(results)
+        return [(result, None) for result in results]
 
     def _begun(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -115,12 +136,14 @@ class Transactor:
     ) -> tuple[list[Any], set[str]]:
         """Run works between BEGIN and COMMIT; the time is read when the lock is ours, not when we asked for it."""
         try:
+            before = connection.total_changes
             step = Step(connection, self._home.sql, self._home.instants.now(), alone=alone)
             self._outage.spare(step)
             if prelude is not None:
                 prelude(step)
             results = [work(step) for work in works]
             connection.execute("COMMIT")
+            self._wrote = connection.total_changes != before
             self._outage.committed()
         except BaseException:
             # SQLite rolls back by itself after some errors (a full disk), and then there is nothing to roll back.
