@@ -89,6 +89,8 @@ class PostgresDriver(Inspection, Installation, Joining):
 
     async def push(self, envelopes: Sequence[Envelope], /) -> Sequence[Pushed]:
         """Store the envelopes: all of them or none."""
+        if not envelopes:
+            return []
         try:
             answers = await (self._push_one(envelopes[0]) if len(envelopes) == 1 else self._push_all(envelopes))
         except BrokerUnavailable as error:
@@ -105,8 +107,6 @@ class PostgresDriver(Inspection, Installation, Joining):
 
     async def _push_all(self, envelopes: Sequence[Envelope]) -> Sequence[Pushed]:
         answers = [Pushed(envelope.id, True) for envelope in envelopes]
-        if not envelopes:
-            return answers
         # Keys in one order in all calls, so that two of them never wait for each other in a circle.
         order = _order(envelopes)
         for place, holder in await self._refused([envelopes[at] for at in order]):
