@@ -109,17 +109,19 @@ def _find(order: _Order) -> type[Job]:
 
 
 def _portable(value: Any) -> Any:
-    """Return the value if it can travel; one that cannot is an error here, where it can be named."""
-    import pickle  # here, since only the child needs it
+    import pickle  # here and below, since only the child needs it
 
-    pickle.loads(pickle.dumps(value))  # noqa: S301  # what was written a moment ago
+    pickle.dumps(value)  # an answer that cannot travel is an error here, where it can be named
     return value
 
 
 def _portable_error(error: BaseException) -> BaseException:
     """Make an error travel; its traceback stays here, so its text goes along as a note."""
+    import pickle
+
     error.add_note(f"Where it happened:\n{trace_of(error)}")
     try:
-        return cast(BaseException, _portable(error))
+        pickle.loads(pickle.dumps(error))  # noqa: S301  # what was written a moment ago, here
     except Exception:
         return JobError(f"{describe(error)}\n{trace_of(error)}")
+    return error

@@ -7,8 +7,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from itertools import chain, repeat
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from asyncq.drivers.postgres.connections import Connections
@@ -53,7 +52,7 @@ class Link:
             ConfigError: the server refuses this user.
         """
         statement = self.sql[name]
-        return await self.persist(lambda: self._connections.fetch(statement, values))
+        return await self._fetch(statement, statement, values)
 
     async def call(self, name: str, *values: Any, more: float = 0.0) -> Any:
         """Run a statement whose first value names its operation, and return its first row; raises as `run` does.
@@ -64,11 +63,7 @@ class Link:
             Told: an earlier try ran.
         """
         try:
-            try:
-                return (await self._connections.fetch(self.sql[name], values, more))[0]
-            except FAILURES as error:
-                again = self.sql.again(name)
-                return (await self._again(lambda: self._connections.fetch(again, values, more), error))[0]
+            return (await self._fetch(self.sql[name], self.sql.again(name), values, more))[0]
         except _Ran:
             raise Told((await self.run("op", values[0]))[0][0]) from None
 
@@ -77,10 +72,10 @@ class Link:
 
         Its rows hold texts, numbers and truth values.
         """
-        statements = _first(*(self.sql.once(name, len(values), again=again) for again in (False, True)))
         op = new_id()
+        first, again = (self.sql.once(name, len(values), again=again) for again in (False, True))
         try:
-            rows = await self.persist(lambda: self._connections.fetch(next(statements), (*values, op)))
+            rows = await self._fetch(first, again, (*values, op))
         except _Ran:
             answer = (await self.run("op", op))[0][0]
             return [tuple(row.values()) for row in json.loads(answer or "[]")]
@@ -88,17 +83,23 @@ class Link:
 
     async def script(self, statements: Sequence[str]) -> None:
         """Run statements in one transaction; raises as `run` does."""
-        await self.persist(lambda: self._connections.script(statements))
-
-    async def persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until it succeeds, fails for good, or the time for tries is over."""
         try:
-            return await attempt()
+            await self._connections.script(statements)
         except FAILURES as error:
-            return await self._again(attempt, error)
+            await self._again(lambda: self._connections.script(statements), error)
+
+    async def _fetch(self, first: str, again: str, values: Sequence[Any], more: float = 0.0) -> list[Any]:
+        """Run a statement; one by which it is sent again stands in for it at all tries but the first."""
+        try:
+            return await self._connections.fetch(first, values, more)
+        except FAILURES as error:
+            return await self._again(lambda: self._connections.fetch(again, values, more), error)
 
     async def _again(self, attempt: Callable[[], Awaitable[T]], error: Exception) -> T:
-        """Go on after a first try that failed; kept apart, so that calls that succeed pay nothing for it."""
+        """Go on after a first try that failed, until one succeeds, fails for good, or the time for tries is over.
+
+        Kept apart, so that calls that succeed pay nothing for it.
+        """
         ends_at, tries = time.monotonic() + self.options.retry_for, 0
         while True:
             tries += 1
@@ -121,11 +122,6 @@ class Link:
     async def close(self) -> None:
         """Close the connections."""
         await self._connections.close()
-
-
-def _first(first: str, then: str) -> Iterator[str]:
-    """Give the statement of the first try, and then that of all others."""
-    return chain((first,), repeat(then))
 
 
 class _Ran(Exception):

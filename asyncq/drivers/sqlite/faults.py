@@ -15,7 +15,7 @@ from asyncq.errors import (
     SchemaError,
 )
 
-__all__ = ["broken", "busy", "full", "translate"]
+__all__ = ["broken", "busy", "disk_failed", "full", "translate"]
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _RIGHTS = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH}
@@ -53,6 +53,11 @@ def translate(error: sqlite3.Error, path: Path) -> AsyncqError:
     return _rest(error, kind, path)
 
 
+def disk_failed(path: Path, how: object) -> BrokerUnavailable:
+    """Return the error that says so."""
+    return BrokerUnavailable(f"{path}: the disk failed ({how}); check the disk and the kernel's log")
+
+
 def broken(error: BaseException) -> bool:
     """Say whether the connection that raised this must be opened anew."""
     return isinstance(error, sqlite3.Error) and _primary(error) in _BROKEN
@@ -70,7 +75,7 @@ def full(error: BaseException, path: Path) -> bool:
 
 def _rest(error: sqlite3.Error, kind: int, path: Path) -> AsyncqError:
     if kind == sqlite3.SQLITE_IOERR:
-        return BrokerUnavailable(f"{path}: the disk failed ({_name(error)}); check the disk and the kernel's log")
+        return disk_failed(path, _name(error))
     if kind == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
         return PayloadTooLarge(f"{path}: SQLite takes no row of more than 1 GB ({error}); store the data elsewhere")
     if "no such table" in str(error) or "no such index" in str(error) or "no such column" in str(error):

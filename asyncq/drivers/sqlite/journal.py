@@ -23,17 +23,24 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._handle: int | None = None
+        self._changes = 0
 
-    def sync(self) -> None:
-        """Return when all that was committed is on the disk; raises OSError."""
+    def sync(self, changes: int) -> None:
+        """Return when all that was committed is on the disk; raises OSError.
+
+        `changes` is how many the connection has made in all: where there was none since the last time, all is there.
+        """
+        if changes == self._changes:
+            return
         if self._handle is None:
             # The log lies beside the file itself, not beside a link to it, and stays while a connection is open.
             place = self._path.resolve()
             self._handle = os.open(place.with_name(f"{place.name}-wal"), os.O_RDWR | os.O_CLOEXEC)
         _sync(self._handle)
+        self._changes = changes
 
     def close(self) -> None:
-        """Close the handle; the next sync opens the log anew."""
-        handle, self._handle = self._handle, None
+        """Close the handle, with the connection; the next sync opens the log anew."""
+        handle, self._handle, self._changes = self._handle, None, 0
         if handle is not None:
             os.close(handle)

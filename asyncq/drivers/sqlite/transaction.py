@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asyncq.drivers.sqlite.faults import broken, full, translate
+from asyncq.drivers.sqlite.faults import broken, disk_failed, full, translate
 from asyncq.drivers.sqlite.instants import Instants
 from asyncq.drivers.sqlite.journal import Journal
 from asyncq.drivers.sqlite.locking import begin_writing
@@ -56,8 +56,6 @@ class Transactor:
         # A transaction that only reads finds nothing to spare: none reclaims in it.
         self._outage = Outage(home.lease if writes else 0)
         self._journal = Journal(home.path) if writes and home.synced else None
-        self._wrote = False
-        """Whether the last transaction changed anything."""
 
     def run(self, works: Sequence[Work]) -> tuple[list[Answer], set[str]]:
         """Run the works; answers each one's result or error, and the topics that the committed ones touched."""
@@ -96,13 +94,12 @@ class Transactor:
 
     def _kept(self, results: Sequence[Any]) -> list[Answer]:
         """Answer works that were committed, when that is on the disk; others may write meanwhile."""
-        if self._journal is not None and self._wrote:
+        if self._journal is not None and self._connection is not None:
             try:
-                self._journal.sync()
+                self._journal.sync(self._connection.total_changes)
             except OSError as error:
                 self.close()
-                told = f"{self._home.path}: the disk failed ({error}); check the disk and the kernel's log"
-                failed = BrokerUnavailable(told)
+                failed = disk_failed(self._home.path, error)
                 failed.__cause__ = error
                 return [(None, failed)] * len(results)
         return [(result, None) for result in results]
@@ -136,14 +133,12 @@ class Transactor:
     ) -> tuple[list[Any], set[str]]:
         """Run works between BEGIN and COMMIT; the time is read when the lock is ours, not when we asked for it."""
         try:
-            before = connection.total_changes
             step = Step(connection, self._home.sql, self._home.instants.now(), alone=alone)
             self._outage.spare(step)
             if prelude is not None:
                 prelude(step)
             results = [work(step) for work in works]
             connection.execute("COMMIT")
-            self._wrote = connection.total_changes != before
             self._outage.committed()
         except BaseException:
             # SQLite rolls back by itself after some errors (a full disk), and then there is nothing to roll back.

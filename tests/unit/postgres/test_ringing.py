@@ -17,7 +17,7 @@ OPTIONS = options_of(Connection("postgresql://nowhere/db").settings("main"))
 
 
 class Bell:
-    """Keeps what others were told; what is told waits until `answered`."""
+    """Keeps what others were told."""
 
     def __init__(self) -> None:
         self.ears = Ears(OPTIONS, Heads(30.0))
